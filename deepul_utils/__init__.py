@@ -1,0 +1,1 @@
+"""The course book's library: data, models, training, plots, explorables, checks and the grader."""

@@ -1,0 +1,156 @@
+"""Laws: the properties that define these models, as black-box functions of arrays.
+
+Each function returns nothing when its law holds and raises `LawBroken` with a message that teaches when it does
+not. They know no model: hand them functions of arrays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+
+class LawBroken(AssertionError):
+    """A law does not hold; the message says what was expected, what came, and the usual cause."""
+
+
+def _numbers(got: Any) -> np.ndarray:
+    try:
+        array = np.asarray(got)
+    except ValueError:
+        raise LawBroken("expected an array, got a list of rows of different lengths") from None
+    if array.dtype.kind not in "biuf":
+        raise LawBroken(f"expected real numbers, got {type(got).__name__} of {array.dtype}")
+    return array.astype(np.float64)
+
+
+def _show(array: np.ndarray) -> str:
+    return np.array2string(np.asarray(array), precision=4, threshold=8, edgeitems=3, separator=", ")
+
+
+def matches(
+    got: Any,
+    expected: Any,
+    *,
+    what: str = "the answer",
+    tolerance: float = 1e-5,
+    causes: Mapping[str, Any] | None = None,
+) -> None:
+    """`got` equals `expected` in shape and, to `tolerance` (absolute and relative), in value.
+
+    Args:
+        got: an array or number.
+        expected: the right array or number; infinities must match exactly.
+        what: names the quantity in the message.
+        tolerance: absolute and relative.
+        causes: usual mistakes, each with the value that it gives; the message names the one that `got` equals.
+
+    Raises:
+        LawBroken: another shape, a NaN, or another value.
+
+    Example:
+        >>> matches([0.5, 0.5], np.array([0.5, 0.5]))
+        >>> matches(0.693, 1.0, what="the entropy", causes={"the logarithm is natural; use log2": 0.693})
+        Traceback (most recent call last):
+        deepul_utils.checks.laws.LawBroken: the entropy should be 1, got 0.693
+        Usual cause: the logarithm is natural; use log2
+    """
+    right, answer = np.asarray(expected, dtype=np.float64), _numbers(got)
+
+    def close(value: Any) -> bool:
+        value = np.asarray(value, dtype=np.float64)
+        return value.shape == answer.shape and np.allclose(answer, value, rtol=tolerance, atol=tolerance, equal_nan=True)
+
+    if close(right):
+        return
+    cause = next((f"\nUsual cause: {text}" for text, value in (causes or {}).items() if close(value)), "")
+    if answer.shape != right.shape:
+        raise LawBroken(f"{what} should have shape {right.shape}, got {answer.shape}{cause}")
+    if right.ndim == 0:
+        raise LawBroken(f"{what} should be {right:.6g}, got {answer:.6g}{cause}")
+    wrong = ~np.isclose(answer, right, rtol=tolerance, atol=tolerance)
+    first = tuple(int(i) for i in np.argwhere(wrong)[0])
+    raise LawBroken(
+        f"{what} is wrong in {wrong.sum()} of {right.size} places, first at {list(first)}: "
+        f"expected {right[first]:.6g}, got {answer[first]:.6g}{cause}\n"
+        f"expected {_show(right)}\ngot      {_show(answer)}"
+    )
+
+
+def normalised(log_prob: Any, *, what: str = "the probabilities", tolerance: float = 1e-6) -> None:
+    """exp(log_prob), over the whole support along the last axis, sums to 1 within `tolerance`.
+
+    Args:
+        log_prob: (..., K) log-probabilities in nats of all K values.
+
+    Raises:
+        LawBroken: a NaN, or a sum further from 1.
+
+    Example:
+        >>> normalised(np.log([0.25, 0.75]))
+    """
+    total = np.exp(_numbers(log_prob)).sum(-1)
+    worst = np.ravel(total)[np.argmax(np.abs(np.nan_to_num(np.ravel(total), nan=np.inf) - 1))]
+    if not abs(worst - 1) <= tolerance:
+        raise LawBroken(f"{what} should sum to 1, but they sum to {worst:.8g}")
+
+
+def matches_sampler(samples: Any, probs: Any, *, what: str = "the samples", p_value: float = 1e-6) -> None:
+    """`samples` could have been drawn from `probs`: no impossible value, and a G-test that a right sampler
+    fails once in 1 / `p_value` runs.
+
+    Args:
+        samples: (N,) integers in 0..K-1.
+        probs: (K,) probabilities.
+
+    Raises:
+        LawBroken: a value outside 0..K-1 or of probability 0, or frequencies too far off.
+    """
+    drawn, probs = _numbers(samples), np.asarray(probs, dtype=np.float64)
+    if drawn.ndim != 1:
+        raise LawBroken(f"{what} should have shape (N,), got {drawn.shape}")
+    if not np.isin(drawn, np.arange(len(probs))).all():
+        raise LawBroken(f"{what} should be integers from 0 to {len(probs) - 1}, got values such as {_show(np.unique(drawn)[:4])}")
+    counts = np.bincount(drawn.astype(int), minlength=len(probs))
+    if counts[probs == 0].any():
+        raise LawBroken(f"{what} contain {int(np.flatnonzero((probs == 0) & (counts > 0))[0])}, which has probability 0")
+    possible = probs > 0
+    expected = probs[possible] / probs[possible].sum() * len(drawn)
+    if possible.sum() > 1 and stats.power_divergence(counts[possible], expected, lambda_="log-likelihood").pvalue < p_value:
+        worst = int(np.flatnonzero(possible)[np.argmax(np.abs(counts[possible] - expected) / np.sqrt(expected))])
+        raise LawBroken(
+            f"{what} do not follow the model: {worst} came {counts[worst]} times in {len(drawn)}, "
+            f"expected about {probs[worst] * len(drawn):.0f}"
+        )
+
+
+def autoregressive(conditionals: Callable[[np.ndarray], np.ndarray], inputs: np.ndarray, order: np.ndarray | None = None) -> None:
+    """Output i of `conditionals` depends on every input that comes before i in `order`, and on no other.
+
+    Both ways and exactly: outputs must be bitwise unchanged by later inputs, and must change with each earlier one.
+
+    Args:
+        conditionals: maps (B, D) inputs to (B, D, ...) outputs, the i-th of which parametrise p(x_i | earlier x).
+        inputs: (B, D) examples; one column at a time is replaced by that of another example.
+        order: (D,) the position of each dimension in the ordering; 0, 1, ..., D - 1 where not given.
+
+    Raises:
+        LawBroken: names an output and an input that should or should not be connected.
+    """
+    inputs = np.asarray(inputs)
+    dims = inputs.shape[1]
+    order = np.arange(dims) if order is None else np.asarray(order)
+    before = np.asarray(conditionals(inputs))
+    for j in range(dims):
+        changed = inputs.copy()
+        changed[:, j] = np.roll(inputs[:, j], 1)
+        moved = np.asarray(conditionals(changed)) != before
+        for i in range(dims):
+            depends, should = bool(moved[:, i].any()), bool(order[j] < order[i])
+            if depends and not should:
+                raise LawBroken(f"output {i} sees input {j}, which does not come before it")
+            if should and not depends:
+                raise LawBroken(f"output {i} does not see input {j}, which comes before it")

@@ -1,0 +1,144 @@
+"""A check: named, weighted cases that judge what a student's functions answer."""
+
+from __future__ import annotations
+
+import contextlib
+import html
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from deepul_utils.checks.laws import LawBroken
+from deepul_utils.checks.student import NotebookStudent, StudentFailed
+
+OUTCOME_MIME = "application/vnd.deepul.outcome+json"
+
+
+@dataclass(frozen=True)
+class CaseResult:
+    """One case of a check: whether it held, and if not, what to look at."""
+
+    name: str
+    weight: float
+    passed: bool
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a check found: its cases, and the points that they earn.
+
+    In a notebook it shows as a card. Its plain text is the score alone, which nbgrader reads as
+    partial credit.
+    """
+
+    question: str
+    points: float
+    cases: tuple[CaseResult, ...]
+
+    @property
+    def score(self) -> float:
+        """Points earned: the passed cases' share of the weights, times the question's points."""
+        total = sum(case.weight for case in self.cases)
+        earned = sum(case.weight for case in self.cases if case.passed)
+        return round(self.points * earned / total, 2)
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "question": self.question,
+            "points": self.points,
+            "score": self.score,
+            "cases": [asdict(case) for case in self.cases],
+        }
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        return {
+            "text/plain": str(self.score),
+            "text/html": self._card(),
+            OUTCOME_MIME: self.as_dict(),
+        }
+
+    def _card(self) -> str:
+        # Every colour works on a light and on a dark page; Jupyter, Colab and the site set the text's own.
+        colour = "#2e8b57" if self.score == self.points else "#c8553d"
+        rows = "".join(
+            f'<li style="margin:.25em 0;list-style:none"><span style="color:{"#2e8b57" if case.passed else "#c8553d"};'
+            f'font-weight:bold">{"✓" if case.passed else "✗"}</span> {html.escape(case.name)}'
+            + (f'<div style="margin:.15em 0 .4em 1.4em;white-space:pre-wrap">{html.escape(case.message)}</div>' if case.message else "")
+            + "</li>"
+            for case in self.cases
+        )
+        return (
+            f'<div style="border-left:4px solid {colour};padding:.4em 1em;margin:.4em 0;max-width:48em">'
+            f"<strong>{html.escape(self.question)}</strong>: {self.score:g} of {self.points:g} points"
+            f'<ul style="padding-left:0;margin:.3em 0 0">{rows}</ul></div>'
+        )
+
+
+@dataclass(frozen=True)
+class Question:
+    """A homework question: its check, its points, and the library names that would answer it."""
+
+    id: str
+    points: float
+    withholds: tuple[str, ...]
+    body: Callable[..., None]
+
+    def judge(self, student: Any, seed: int = 0) -> Outcome:
+        """Run every case on `student` and return the outcome; the seed draws the cases' sizes and data."""
+        results: list[CaseResult] = []
+
+        @contextlib.contextmanager
+        def case(name: str, weight: float = 1.0) -> Iterator[None]:
+            message = ""
+            passed = False
+            try:
+                yield
+                passed = True
+            except (LawBroken, StudentFailed) as failure:
+                message = str(failure)
+            results.append(CaseResult(name, weight, passed, message))
+
+        self.body(student, case, seed)
+        return Outcome(self.id, self.points, tuple(results))
+
+
+QUESTIONS: dict[str, Question] = {}
+
+
+def question(id: str, *, points: float, withholds: tuple[str, ...] = ()) -> Callable[[Callable[..., None]], Question]:
+    """Register `body(student, case, seed)` as the check of question `id`.
+
+    The body calls the student inside `with case(name, weight)` only, and opens the same cases whatever the
+    student answers. `withholds` names library functions that would answer the question.
+
+    Example:
+        >>> @question("doctest.double", points=2)
+        ... def double(student, case, seed):
+        ...     with case("twice three"):
+        ...         laws.matches(student.double(3), 6)
+        >>> from deepul_utils.checks import laws
+        >>> double.judge(NotebookStudent({"double": lambda x: x + x})).score
+        2.0
+        >>> del QUESTIONS["doctest.double"]
+    """
+
+    def register(body: Callable[..., None]) -> Question:
+        if id in QUESTIONS:
+            raise ValueError(f"two checks are called {id!r}; give one another name")
+        QUESTIONS[id] = Question(id, points, withholds, body)
+        return QUESTIONS[id]
+
+    return register
+
+
+def run(id: str, namespace: dict[str, Any]) -> Outcome:
+    """Check question `id` on the functions that a notebook defines; its grade cell calls this with `globals()`."""
+    if id not in QUESTIONS:
+        raise ValueError(f"there is no question {id!r}; there are {', '.join(sorted(QUESTIONS))}")
+    # nbgrader takes anything on stderr for an error, so a student's harmless warning must not get there.
+    with warnings.catch_warnings(), contextlib.redirect_stderr(sys.stdout):
+        warnings.simplefilter("ignore")
+        return QUESTIONS[id].judge(NotebookStudent(namespace))
