@@ -10,7 +10,6 @@ from rich.console import Console
 
 app = typer.Typer(
     name="deepul",
-    help="A course on deep unsupervised learning: its book, its homework and its grader.",
     epilog="`deepul COMMAND --help` explains a command and shows examples.",
     no_args_is_help=True,
     rich_markup_mode="markdown",
@@ -30,6 +29,11 @@ def fail(message: str) -> typer.Exit:
     """Print one sentence in red on stderr and return the exception to raise."""
     Console(stderr=True).print(message, style="red", markup=False, highlight=False, soft_wrap=True)
     return typer.Exit(1)
+
+
+@app.callback()
+def deepul() -> None:
+    """A course on deep unsupervised learning: its book, its homework and its grader."""
 
 
 @app.command(rich_help_panel=INSTRUCTOR)

@@ -113,6 +113,7 @@ def question(id: str, *, points: float, withholds: tuple[str, ...] = ()) -> Call
 
     The body calls the student inside `with case(name, weight)` only, and opens the same cases whatever the
     student answers. `withholds` names library functions that would answer the question.
+    The grade cell of question `notebook.name` has the grade_id `notebook-name`, since nbgrader allows no dots there.
 
     Example:
         >>> @question("doctest.double", points=2)
