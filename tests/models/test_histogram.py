@@ -19,13 +19,13 @@ def test_empirical_counts_every_value_that_can_occur():
     assert empirical([2, 0, 2, 2], 5).tolist() == [0.25, 0, 0.75, 0, 0]
 
 
-@pytest.mark.parametrize("pseudocount", [0.5, 1, 3])
-def test_a_pseudocount_is_that_many_more_observations_of_each_value(pseudocount):
-    expected = [(seen + pseudocount) / (3 + 3 * pseudocount) for seen in (2, 1, 0)]
-    assert empirical([0, 0, 1], 3, pseudocount).tolist() == pytest.approx(expected, rel=1e-14)
+@pytest.mark.parametrize("smoothing", [0.5, 1, 3])
+def test_smoothing_is_that_many_more_observations_of_each_value(smoothing):
+    expected = [(seen + smoothing) / (3 + 3 * smoothing) for seen in (2, 1, 0)]
+    assert empirical([0, 0, 1], 3, smoothing).tolist() == pytest.approx(expected, rel=1e-14)
 
 
-def test_pseudocounts_alone_are_uniform():
+def test_smoothing_alone_is_uniform():
     assert empirical([], 4, 1).tolist() == [0.25] * 4
 
 
@@ -35,7 +35,7 @@ def test_empirical_refuses_values_outside_the_support(x):
         empirical(x, 3)
 
 
-def test_empirical_refuses_nothing_to_count_and_negative_pseudocounts():
+def test_empirical_refuses_nothing_to_count_and_negative_smoothing():
     with pytest.raises(ValueError, match="nothing to count"):
         empirical([], 3)
     with pytest.raises(ValueError, match="at least 0"):
