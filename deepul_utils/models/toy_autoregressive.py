@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.distributions import Categorical
 from torch.nn import functional as F
 
+from deepul_utils.models.histogram import Histogram
 from deepul_utils.nn.mlp import MLP
 
 
@@ -25,7 +26,8 @@ class ToyAutoregressive(nn.Module):
     Raises:
         ValueError: `num_values` or `dims` is below 1, or `x` is not (B, D) integers from 0 to K-1.
 
-    Paper: Bengio and Bengio, "Modeling high-dimensional discrete data with multi-layer neural networks" (1999).
+    Paper: Bengio and Bengio, "Modeling High-Dimensional Discrete Data with Multi-Layer Neural Networks" (1999), whose
+    conditionals share their hidden units; here nothing is shared.
 
     Example:
         >>> model = ToyAutoregressive(num_values=3)
@@ -41,15 +43,15 @@ class ToyAutoregressive(nn.Module):
         if num_values < 1 or dims < 1:
             raise ValueError(f"num_values and dims must be at least 1, got {num_values} and {dims}")
         self.num_values, self.dims = num_values, dims
-        self.first = nn.Parameter(torch.zeros(num_values))
+        self.first = Histogram(num_values)
         self.nets = nn.ModuleList(net(i * num_values, num_values) for i in range(1, dims))
 
     def conditional(self, earlier: Tensor) -> Tensor:
         """Logits (B, K) of p(x_i | x_0, ..., x_{i-1}), given `earlier`, the first i columns of x, (B, i)."""
         i = earlier.shape[1]
         if i == 0:
-            return self.first.expand(len(earlier), -1)
-        one_hot = F.one_hot(earlier, self.num_values).to(self.first.dtype)  # (B, i, K)
+            return self.first.logits.expand(len(earlier), -1)
+        one_hot = F.one_hot(earlier, self.num_values).to(self.first.logits.dtype)  # (B, i, K)
         return self.nets[i - 1](one_hot.flatten(1))
 
     def conditionals(self, x: Tensor) -> Tensor:
@@ -70,7 +72,7 @@ class ToyAutoregressive(nn.Module):
     @torch.no_grad()
     def sample(self, n: int) -> Tensor:
         """Ancestral sampling, (n, D): draw x_0, then x_1 given x_0, and so on."""
-        x = torch.empty(n, 0, dtype=torch.long, device=self.first.device)
+        x = torch.empty(n, 0, dtype=torch.long, device=self.first.logits.device)
         for _ in range(self.dims):
             x_i = Categorical(logits=self.conditional(x)).sample()  # (n,)
             x = torch.cat([x, x_i[:, None]], dim=1)

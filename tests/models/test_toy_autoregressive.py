@@ -63,7 +63,7 @@ def test_a_linear_net_on_two_dimensions_is_a_table():
     joint /= joint.sum()
     model = ToyAutoregressive(4, 2, net=nn.Linear).double()
     with torch.no_grad():
-        model.first.copy_(joint.sum(1).log())
+        model.first.logits.copy_(joint.sum(1).log())
         model.nets[0].weight.copy_((joint / joint.sum(1, keepdim=True)).log().T)
         model.nets[0].bias.zero_()
     torch.testing.assert_close(model.log_prob(every_x(4, 2)).exp(), joint.flatten(), rtol=1e-12, atol=1e-12)
