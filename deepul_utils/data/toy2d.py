@@ -1,0 +1,75 @@
+"""(x0, x1) = curve(t) + noise: two laws on the plane, and the grid that makes them discrete."""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.datasets import make_moons
+
+# The corners (low, high) of a box that holds nearly every point.
+SMILEY_BOX = ((-3.0, -2.0), (3.0, 4.0))
+HALF_MOONS_BOX = ((-1.5, -1.0), (2.5, 1.5))
+
+
+def smiley(n: int, seed: int = 0) -> np.ndarray:
+    """Draw n points of a smiling face: two eyes N((±1.5, 2.5), 0.2^2) and a mouth (2 cos t, -sin t) + N(0, 0.2^2).
+
+    Each eye has a third of the points, rounded down, and the mouth the rest, at even steps of t from 0 to pi.
+
+    Returns:
+        (n, 2) floats in random order.
+
+    Example:
+        >>> smiley(2000).std(0).round(1)
+        array([1.5, 1.5])
+    """
+    rng = np.random.RandomState(seed)
+    eyes = [centre + 0.2 * rng.randn(n // 3, 2) for centre in ([-1.5, 2.5], [1.5, 2.5])]
+    t = np.linspace(0, np.pi, n - 2 * (n // 3))
+    mouth = np.stack([2 * np.cos(t), -np.sin(t)], axis=1)
+    points = np.concatenate([*eyes, mouth + 0.2 * rng.randn(*mouth.shape)])
+    return points[rng.permutation(n)]
+
+
+def half_moons(n: int, seed: int = 0) -> np.ndarray:
+    """Draw n points of two interleaved half circles of radius 1 with noise N(0, 0.1^2), scikit-learn's `make_moons`.
+
+    Returns:
+        (n, 2) floats in random order.
+
+    Example:
+        >>> half_moons(2000).std(0).round(1)
+        array([0.9, 0.5])
+    """
+    return make_moons(n, noise=0.1, random_state=seed)[0]
+
+
+def on_grid(
+    points: np.ndarray,
+    num_values: int,
+    low: tuple[float, float] = SMILEY_BOX[0],
+    high: tuple[float, float] = SMILEY_BOX[1],
+) -> np.ndarray:
+    """Cut the box from `low` to `high` into num_values x num_values cells and name the cell of each point.
+
+    floor((x - low) / (high - low) * num_values); a point outside the box goes to the nearest cell. The box is
+    the smiley's unless given: `on_grid(half_moons(1000), 40, *HALF_MOONS_BOX)`.
+
+    Args:
+        points: (n, 2) floats.
+
+    Returns:
+        (n, 2) integers in 0..num_values-1.
+
+    Raises:
+        ValueError: `points` is not (n, 2).
+
+    Example:
+        >>> on_grid(np.array([[-3.0, 3.9], [0.0, 99.0]]), 10)
+        array([[0, 9],
+               [5, 9]])
+    """
+    points = np.asarray(points)
+    if points.ndim != 2 or points.shape[1] != 2:
+        raise ValueError(f"points must be (n, 2), got {points.shape}")
+    cells = np.floor((points - low) / np.subtract(high, low) * num_values)
+    return cells.clip(0, num_values - 1).astype(np.int64)

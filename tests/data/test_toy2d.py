@@ -1,0 +1,63 @@
+import numpy as np
+import pytest
+from sklearn.datasets import make_moons
+
+from deepul_utils.data.toy2d import HALF_MOONS_BOX, SMILEY_BOX, half_moons, on_grid, smiley
+
+
+def test_smiley_is_the_published_set():
+    rng = np.random.RandomState(0)
+    n = 700
+    left = [-1.5, 2.5] + 0.2 * rng.randn(n, 2)
+    right = [1.5, 2.5] + 0.2 * rng.randn(n, 2)
+    t = np.linspace(0, np.pi, n)
+    mouth = np.c_[2 * np.cos(t), -np.sin(t)] + 0.2 * rng.randn(n, 2)
+    points = np.concatenate([left, right, mouth])
+    assert np.array_equal(smiley(2100), points[rng.permutation(2100)])
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 2000, 2001])
+def test_smiley_has_n_points(n):
+    assert smiley(n).shape == (n, 2)
+
+
+def test_smiley_has_a_third_of_its_points_in_each_eye():
+    x = smiley(3000, seed=3)
+    for centre in [(-1.5, 2.5), (1.5, 2.5)]:
+        assert (np.linalg.norm(x - centre, axis=1) < 1.2).sum() == 1000  # 6 standard deviations
+
+
+def test_half_moons_are_scikit_learns():
+    assert np.array_equal(half_moons(500, seed=4), make_moons(500, noise=0.1, random_state=4)[0])
+
+
+@pytest.mark.parametrize("draw", [smiley, half_moons])
+def test_seeds_differ_and_repeat(draw):
+    assert np.array_equal(draw(60, seed=1), draw(60, seed=1))
+    assert not np.isin(draw(60, seed=1), draw(60, seed=2)).any()
+
+
+@pytest.mark.parametrize(("draw", "box"), [(smiley, SMILEY_BOX), (half_moons, HALF_MOONS_BOX)])
+def test_the_box_holds_nearly_every_point(draw, box):
+    x = draw(20_000, seed=5)
+    inside = ((x >= box[0]) & (x <= box[1])).all(1)
+    assert inside.mean() > 0.999
+
+
+def test_on_grid_puts_the_centre_of_each_cell_into_it():
+    cells = np.stack(np.meshgrid(np.arange(7), np.arange(7), indexing="ij"), axis=-1).reshape(-1, 2)
+    low, high = np.array([-1.0, 2.0]), np.array([6.0, 16.0])
+    centres = low + (cells + 0.5) / 7 * (high - low)
+    got = on_grid(centres, 7, tuple(low), tuple(high))
+    assert np.array_equal(got, cells)
+    assert got.dtype == np.int64
+
+
+def test_on_grid_moves_far_points_to_the_edge():
+    assert on_grid(np.array([[-99.0, 99.0], [3.0, -2.0]]), 10).tolist() == [[0, 9], [9, 0]]
+
+
+@pytest.mark.parametrize("points", [np.zeros(3), np.zeros((3, 3)), np.zeros((1, 3, 2))])
+def test_on_grid_wants_points_of_the_plane(points):
+    with pytest.raises(ValueError, match=r"points must be \(n, 2\)"):
+        on_grid(points, 10)
