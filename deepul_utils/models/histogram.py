@@ -11,7 +11,7 @@ from torch.distributions import Categorical
 def empirical(x: ArrayLike, num_values: int, smoothing: float = 0.0) -> Tensor:
     """The empirical law of x, with `smoothing` added to the count of every value.
 
-    p(k) = (n_k + a) / (N + a K), where n_k of the N examples equal k and a is the smoothing (Laplace, 1814).
+    p(k) = (n_k + a) / (N + a K), where n_k of the N examples equal k and a is the smoothing (Laplace, 1774).
 
     Args:
         x: (N,) integers in 0 .. K - 1.
@@ -63,7 +63,7 @@ class Histogram(nn.Module):
 
     @classmethod
     def counted(cls, x: ArrayLike, num_values: int, smoothing: float = 0.0) -> Histogram:
-        """The model of highest likelihood, from counts; the arguments are those of `empirical`."""
+        """The model whose law is `empirical` of the same arguments: without smoothing, that of highest likelihood."""
         model = cls(num_values)
         model.logits.data = empirical(x, num_values, smoothing).log().float()  # log 0 = -inf: impossible
         return model
