@@ -1,4 +1,4 @@
-"""p(x) = sum_c pi_c DiscretizedLogistic(x; loc_c, scale_c)."""
+"""p(x) = sum_m pi_m P_m(x), with P_m the discretized logistic of loc_m and scale_m."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from deepul_utils.distributions.discretized_logistic import DiscretizedLogistic
 class MixtureOfLogistics(nn.Module):
     """A few discretized logistics, added with weights that sum to 1.
 
-    p(x) = sum_c pi_c P_c(x), with pi = softmax(logits) and P_c the discretized logistic of loc_c and log_scale_c.
+    p(x) = sum_m pi_m P_m(x), with pi = softmax(logits) and P_m the discretized logistic of loc_m and log_scale_m.
     The means start spread evenly over the values, so that every component has data of its own to begin with.
 
     Args:
         num_values: K; x is one of 0, 1, ..., K - 1.
-        components: C, how many logistics.
+        components: M, how many logistics.
 
     Raises:
         ValueError: a number that is not positive.
@@ -41,9 +41,9 @@ class MixtureOfLogistics(nn.Module):
             raise ValueError(f"num_values and components must be at least 1, got {num_values} and {components}")
         self.num_values = num_values
         spacing = num_values / components
-        self.logits = nn.Parameter(torch.zeros(components))  # (C,)
-        self.loc = nn.Parameter(spacing * (torch.arange(components) + 0.5) - 0.5)  # (C,)
-        self.log_scale = nn.Parameter(torch.full((components,), math.log(spacing / 4)))  # (C,)
+        self.logits = nn.Parameter(torch.zeros(components))  # (M,)
+        self.loc = nn.Parameter(spacing * (torch.arange(components) + 0.5) - 0.5)  # (M,)
+        self.log_scale = nn.Parameter(torch.full((components,), math.log(spacing / 4)))  # (M,)
 
     def distribution(self) -> MixtureSameFamily:
         """The mixture as a torch distribution."""
