@@ -20,6 +20,7 @@ class Explorable(anywidget.AnyWidget):
     """
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        source = Path(inspect.getfile(cls)).with_suffix(".js")
-        cls._esm = _KIT.read_text(encoding="utf-8") + "\n" + source.read_text(encoding="utf-8")
+        if "_esm" not in vars(cls):  # an instance makes a subclass of its own, with _esm already a trait
+            source = Path(inspect.getfile(cls)).with_suffix(".js")
+            cls._esm = _KIT.read_text(encoding="utf-8") + "\n" + source.read_text(encoding="utf-8")
         super().__init_subclass__(**kwargs)
