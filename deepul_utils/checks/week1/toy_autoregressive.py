@@ -1,0 +1,3 @@
+"""Homework `toy_autoregressive`."""
+
+from __future__ import annotations
