@@ -8,11 +8,13 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
+from traitlets.config import Config
 
 from deepul_utils.course.colab import root_of, stamp
 
@@ -259,21 +261,24 @@ def execute(paths: Iterable[Path], progress: Callable[[str, float], None] = lamb
     for done, path in enumerate(paths):
         progress(path.stem, done / len(paths))
         notebook = read(path)
+        tidy(notebook, path)
         notebook.metadata.pop("widgets", None)
-        client = NotebookClient(
-            notebook,
-            timeout=TIMEOUT,
-            kernel_name="python3",
-            coalesce_streams=True,
-            record_timing=False,
-            resources={"metadata": {"path": str(path.resolve().parent)}},
-        )
-        try:
-            client.execute(env=os.environ | alone)
-        except CellExecutionError as error:
-            failed = next(c for c in notebook.cells if any(o.output_type == "error" for o in _outputs(c)))
-            raise NotebookError(f"{path}: cell {failed.id} raised {error.ename}: {error.evalue}") from None
-        except (CellTimeoutError, DeadKernelError) as error:
-            raise NotebookError(f"{path}: {str(error).strip().splitlines()[0]}") from None
+        with TemporaryDirectory() as sockets:  # instead of open ports
+            client = NotebookClient(
+                notebook,
+                timeout=TIMEOUT,
+                kernel_name="python3",
+                coalesce_streams=True,
+                record_timing=False,
+                resources={"metadata": {"path": str(path.resolve().parent)}},
+                config=Config({"KernelManager": {"transport": "ipc", "ip": f"{sockets}/kernel"}}),
+            )
+            try:
+                client.execute(env=os.environ | alone)
+            except CellExecutionError as error:
+                failed = next(c for c in notebook.cells if any(o.output_type == "error" for o in _outputs(c)))
+                raise NotebookError(f"{path}: cell {failed.id} raised {error.ename}: {error.evalue}") from None
+            except (CellTimeoutError, DeadKernelError) as error:
+                raise NotebookError(f"{path}: {str(error).strip().splitlines()[0]}") from None
         tidy(notebook, path)
         _write(notebook, path)
