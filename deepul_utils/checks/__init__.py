@@ -2,5 +2,6 @@
 
 from deepul_utils.checks import week1 as week1
 from deepul_utils.checks.question import QUESTIONS, Outcome, run
+from deepul_utils.checks.summary import HandIn, hand_in
 
-__all__ = ["QUESTIONS", "Outcome", "run"]
+__all__ = ["QUESTIONS", "HandIn", "Outcome", "hand_in", "run"]

@@ -31,6 +31,15 @@ def _show(array: np.ndarray) -> str:
     return np.array2string(np.asarray(array), precision=4, threshold=8, edgeitems=3, separator=", ")
 
 
+def _apart(expected: float, got: float) -> tuple[str, str]:
+    """Both numbers, with as few digits as tell them apart."""
+    for digits in range(6, 17):
+        pair = f"{expected:.{digits}g}", f"{got:.{digits}g}"
+        if pair[0] != pair[1]:
+            break
+    return pair
+
+
 def matches(
     got: Any,
     expected: Any,
@@ -62,7 +71,9 @@ def matches(
 
     def close(value: Any) -> bool:
         value = np.asarray(value, dtype=np.float64)
-        return value.shape == answer.shape and np.allclose(answer, value, rtol=tolerance, atol=tolerance, equal_nan=True)
+        return value.shape == answer.shape and np.allclose(
+            answer, value, rtol=tolerance, atol=tolerance, equal_nan=True
+        )
 
     if close(right):
         return
@@ -70,12 +81,14 @@ def matches(
     if answer.shape != right.shape:
         raise LawBroken(f"{what} should have shape {right.shape}, got {answer.shape}{cause}")
     if right.ndim == 0:
-        raise LawBroken(f"{what} should be {right:.6g}, got {answer:.6g}{cause}")
+        want, came = _apart(float(right), float(answer))
+        raise LawBroken(f"{what} should be {want}, got {came}{cause}")
     wrong = ~np.isclose(answer, right, rtol=tolerance, atol=tolerance)
     first = tuple(int(i) for i in np.argwhere(wrong)[0])
+    want, came = _apart(right[first], answer[first])
     raise LawBroken(
         f"{what} is wrong in {wrong.sum()} of {right.size} places, first at {list(first)}: "
-        f"expected {right[first]:.6g}, got {answer[first]:.6g}{cause}\n"
+        f"expected {want}, got {came}{cause}\n"
         f"expected {_show(right)}\ngot      {_show(answer)}"
     )
 
@@ -92,42 +105,58 @@ def normalised(log_prob: Any, *, what: str = "the probabilities", tolerance: flo
     Example:
         >>> normalised(np.log([0.25, 0.75]))
     """
-    total = np.exp(_numbers(log_prob)).sum(-1)
-    worst = np.ravel(total)[np.argmax(np.abs(np.nan_to_num(np.ravel(total), nan=np.inf) - 1))]
+    values = _numbers(log_prob)
+    if values.ndim == 0:
+        raise LawBroken(f"{what} should be an array over the whole support, got one number")
+    with np.errstate(over="ignore"):
+        total = np.ravel(np.exp(values).sum(-1))
+    worst = total[np.argmax(np.abs(np.nan_to_num(total, nan=np.inf) - 1))]
     if not abs(worst - 1) <= tolerance:
-        raise LawBroken(f"{what} should sum to 1, but they sum to {worst:.8g}")
+        raise LawBroken(f"{what} should sum to 1, but they sum to {_apart(1, worst)[1]}")
 
 
 def matches_sampler(samples: Any, probs: Any, *, what: str = "the samples", p_value: float = 1e-6) -> None:
     """`samples` could have been drawn from `probs`: no impossible value, and a G-test that a right sampler
-    fails once in 1 / `p_value` runs.
+    fails about once in 1 / `p_value` runs.
 
     Args:
-        samples: (N,) integers in 0..K-1.
+        samples: (N,) integers in 0..K-1, of which at least one value should come five times or more.
         probs: (K,) probabilities.
 
     Raises:
-        LawBroken: a value outside 0..K-1 or of probability 0, or frequencies too far off.
+        LawBroken: too few samples, a value outside 0..K-1 or of probability 0, or frequencies too far off.
+
+    Example:
+        >>> matches_sampler(np.random.default_rng(0).integers(2, size=1000), [0.5, 0.5])
     """
     drawn, probs = _numbers(samples), np.asarray(probs, dtype=np.float64)
     if drawn.ndim != 1:
         raise LawBroken(f"{what} should have shape (N,), got {drawn.shape}")
-    if not np.isin(drawn, np.arange(len(probs))).all():
-        raise LawBroken(f"{what} should be integers from 0 to {len(probs) - 1}, got values such as {_show(np.unique(drawn)[:4])}")
+    strange = ~np.isin(drawn, np.arange(len(probs)))
+    if strange.any():
+        raise LawBroken(f"{what} should be integers from 0 to {len(probs) - 1}, got {drawn[strange][0]:g}")
     counts = np.bincount(drawn.astype(int), minlength=len(probs))
-    if counts[probs == 0].any():
-        raise LawBroken(f"{what} contain {int(np.flatnonzero((probs == 0) & (counts > 0))[0])}, which has probability 0")
-    possible = probs > 0
-    expected = probs[possible] / probs[possible].sum() * len(drawn)
-    if possible.sum() > 1 and stats.power_divergence(counts[possible], expected, lambda_="log-likelihood").pvalue < p_value:
-        worst = int(np.flatnonzero(possible)[np.argmax(np.abs(counts[possible] - expected) / np.sqrt(expected))])
+    impossible = np.flatnonzero((probs == 0) & (counts > 0))
+    if len(impossible):
+        raise LawBroken(f"{what} contain {impossible[0]}, which has probability 0")
+    expected = probs / probs.sum() * len(drawn)
+    # The test's p-value holds where about five or more are expected, so rarer values share one cell.
+    rare = expected < 5
+    if rare.all():
+        raise LawBroken(f"{what} are {len(drawn)}, too few to judge")
+    seen, due = (np.append(n[~rare], n[rare].sum()) for n in (counts, expected))
+    cells = due > 0
+    if cells.sum() > 1 and stats.power_divergence(seen[cells], due[cells], lambda_="log-likelihood").pvalue < p_value:
+        worst = int(np.argmax(np.abs(counts - expected) / np.sqrt(np.maximum(expected, 1))))
         raise LawBroken(
             f"{what} do not follow the model: {worst} came {counts[worst]} times in {len(drawn)}, "
-            f"expected about {probs[worst] * len(drawn):.0f}"
+            f"expected about {expected[worst]:.0f}"
         )
 
 
-def autoregressive(conditionals: Callable[[np.ndarray], np.ndarray], inputs: np.ndarray, order: np.ndarray | None = None) -> None:
+def autoregressive(
+    conditionals: Callable[[np.ndarray], np.ndarray], inputs: np.ndarray, order: np.ndarray | None = None
+) -> None:
     """Output i of `conditionals` depends on every input that comes before i in `order`, and on no other.
 
     Both ways and exactly: outputs must be bitwise unchanged by later inputs, and must change with each earlier one.
@@ -139,15 +168,27 @@ def autoregressive(conditionals: Callable[[np.ndarray], np.ndarray], inputs: np.
 
     Raises:
         LawBroken: names an output and an input that should or should not be connected.
+        ValueError: a column of `inputs` is constant, so that its influence could not be seen.
     """
     inputs = np.asarray(inputs)
     dims = inputs.shape[1]
     order = np.arange(dims) if order is None else np.asarray(order)
-    before = np.asarray(conditionals(inputs))
+
+    def outputs(x: np.ndarray) -> np.ndarray:
+        got = _numbers(conditionals(x))
+        if got.shape[:2] != inputs.shape:
+            raise LawBroken(f"the outputs should have shape {inputs.shape} or {inputs.shape} and more, got {got.shape}")
+        if np.isnan(got).any():
+            raise LawBroken("the outputs contain NaN")
+        return got
+
+    before = outputs(inputs.copy())
     for j in range(dims):
         changed = inputs.copy()
         changed[:, j] = np.roll(inputs[:, j], 1)
-        moved = np.asarray(conditionals(changed)) != before
+        if (changed == inputs).all():
+            raise ValueError(f"every example has the same input {j}; give examples that differ in each column")
+        moved = outputs(changed) != before
         for i in range(dims):
             depends, should = bool(moved[:, i].any()), bool(order[j] < order[i])
             if depends and not should:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import html
 import sys
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from deepul_utils.checks.card import Row, card
 from deepul_utils.checks.laws import LawBroken
 from deepul_utils.checks.student import NotebookStudent, StudentFailed
 
@@ -46,6 +46,7 @@ class Outcome:
         return round(self.points * earned / total, 2)
 
     def as_dict(self) -> dict[str, Any]:
+        """Plain data for JSON: what a grader reads from the cell's output."""
         return {
             "question": self.question,
             "points": self.points,
@@ -54,27 +55,12 @@ class Outcome:
         }
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        rows = [Row(case.passed, case.name, case.message) for case in self.cases]
         return {
             "text/plain": str(self.score),
-            "text/html": self._card(),
+            "text/html": card(self.question, self.score, self.points, rows),
             OUTCOME_MIME: self.as_dict(),
         }
-
-    def _card(self) -> str:
-        # Every colour works on a light and on a dark page; Jupyter, Colab and the site set the text's own.
-        colour = "#2e8b57" if self.score == self.points else "#c8553d"
-        rows = "".join(
-            f'<li style="margin:.25em 0;list-style:none"><span style="color:{"#2e8b57" if case.passed else "#c8553d"};'
-            f'font-weight:bold">{"✓" if case.passed else "✗"}</span> {html.escape(case.name)}'
-            + (f'<div style="margin:.15em 0 .4em 1.4em;white-space:pre-wrap">{html.escape(case.message)}</div>' if case.message else "")
-            + "</li>"
-            for case in self.cases
-        )
-        return (
-            f'<div style="border-left:4px solid {colour};padding:.4em 1em;margin:.4em 0;max-width:48em">'
-            f"<strong>{html.escape(self.question)}</strong>: {self.score:g} of {self.points:g} points"
-            f'<ul style="padding-left:0;margin:.3em 0 0">{rows}</ul></div>'
-        )
 
 
 @dataclass(frozen=True)
@@ -87,7 +73,10 @@ class Question:
     body: Callable[..., None]
 
     def judge(self, student: Any, seed: int = 0) -> Outcome:
-        """Run every case on `student` and return the outcome; the seed draws the cases' sizes and data."""
+        """Run every case on `student` and return the outcome; the seed draws the cases' sizes and data.
+
+        Nothing that a student answers keeps a case from being judged: what the check cannot digest is a failed case.
+        """
         results: list[CaseResult] = []
 
         @contextlib.contextmanager
@@ -99,9 +88,16 @@ class Question:
                 passed = True
             except (LawBroken, StudentFailed) as failure:
                 message = str(failure)
+            except Exception as error:
+                message = (
+                    "the answer is not of the kind that the question asks for, "
+                    f"and judging it raised {type(error).__name__}: {error}"
+                )
             results.append(CaseResult(name, weight, passed, message))
 
         self.body(student, case, seed)
+        if not results:
+            raise ValueError(f"the check of {self.id} opens no case; judge the student inside `with case(name):`")
         return Outcome(self.id, self.points, tuple(results))
 
 
@@ -136,7 +132,11 @@ def question(id: str, *, points: float, withholds: tuple[str, ...] = ()) -> Call
 
 
 def run(id: str, namespace: dict[str, Any]) -> Outcome:
-    """Check question `id` on the functions that a notebook defines; its grade cell calls this with `globals()`."""
+    """Check question `id` on the functions that a notebook defines; its grade cell calls this with `globals()`.
+
+    Raises:
+        ValueError: there is no such question.
+    """
     if id not in QUESTIONS:
         raise ValueError(f"there is no question {id!r}; there are {', '.join(sorted(QUESTIONS))}")
     # nbgrader takes anything on stderr for an error, so a student's harmless warning must not get there.

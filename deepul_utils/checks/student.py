@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+import linecache
 import traceback
 from collections.abc import Callable
+from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -23,6 +25,14 @@ class NotebookStudent:
 
     Raises:
         StudentFailed: the name is not defined, the call raised, or the answer is of another kind.
+
+    Example:
+        >>> student = NotebookStudent({"half": lambda x: x / 2})
+        >>> student.half(torch.tensor([1.0, 3.0]))
+        array([0.5, 1.5], dtype=float32)
+        >>> student.double(3)
+        Traceback (most recent call last):
+        deepul_utils.checks.student.StudentFailed: the notebook has no `double`: run the cell that defines it
     """
 
     def __init__(self, namespace: dict[str, Any]) -> None:
@@ -37,25 +47,37 @@ class NotebookStudent:
                 raise StudentFailed(f"`{name}` should be a function, but it is a {type(function).__name__}")
             try:
                 answer = function(*copy.deepcopy(args), **copy.deepcopy(kwargs))
-            except NotImplementedError:
-                raise StudentFailed(f"`{name}` is not answered yet") from None
-            except Exception as error:
-                raise StudentFailed(f"`{name}` raised {type(error).__name__}: {error}{_where(error)}") from None
+            except NotImplementedError as error:
+                inner = next((f.f_code.co_name for f, _ in reversed(self._frames(error))), name)
+                calls = "" if inner == name else f"calls `{inner}`, which "
+                raise StudentFailed(f"`{name}` {calls}is not answered yet") from None
+            except (Exception, SystemExit) as error:
+                said = f"{type(error).__name__}: {error}".removesuffix(": ")
+                raise StudentFailed(f"`{name}` raised {said}{self._where(error)}") from None
             return plain(answer, name)
 
         return call
 
+    def _frames(self, error: BaseException) -> list[tuple[FrameType, int]]:
+        """The frames of the notebook's own code on the way to `error`, outermost first."""
+        return [(f, line) for f, line in traceback.walk_tb(error.__traceback__) if f.f_globals is self._namespace]
 
-def _where(error: Exception) -> str:
-    """The innermost line of the notebook's own code that raised `error`."""
-    own = [f for f in traceback.extract_tb(error.__traceback__)[1:] if "site-packages" not in f.filename and f.line]
-    return f"\nin the line: {own[-1].line}" if own else ""
+    def _where(self, error: BaseException) -> str:
+        for frame, number in reversed(self._frames(error)):
+            line = linecache.getline(frame.f_code.co_filename, number).strip()
+            return f"\nin the line: {line}" if line else ""
+        return ""
 
 
 def plain(answer: Any, name: str) -> Any:
-    """Turn an answer into NumPy arrays, numbers, strings, lists and dicts, or raise StudentFailed."""
+    """Turn what `name` answered into NumPy arrays, numbers, strings, and lists and dicts of these.
+
+    Raises:
+        StudentFailed: the answer is, or holds, something else.
+    """
     if isinstance(answer, torch.Tensor):
-        answer = answer.detach().cpu().numpy()
+        answer = answer.detach().cpu()
+        answer = (answer.float() if answer.dtype == torch.bfloat16 else answer).numpy()
     if isinstance(answer, np.generic):
         answer = answer.item()
     if isinstance(answer, np.ndarray):

@@ -1,0 +1,135 @@
+"""A notebook's namespace as a student: what it is asked, what it answers, and every way of failing."""
+
+import linecache
+
+import numpy as np
+import pytest
+import torch
+
+from deepul_utils.checks.student import NotebookStudent, StudentFailed
+
+SOURCE = """
+import sys
+import numpy as np
+import torch
+
+def double(x):
+    return 2 * x
+
+def in_place(x):
+    x *= 0
+    return x
+
+def stub(x):
+    raise NotImplementedError()
+
+def calls_stub(x):
+    return stub(x) + 1
+
+def divides(x):
+    y = x - x
+    return 1 // y
+
+def deep_in_numpy(x):
+    return np.linalg.inv(np.zeros((2, 2)))
+
+def leaves(x):
+    sys.exit()
+
+def recurses(x):
+    return recurses(x)
+
+def forgets(x):
+    x + 1
+
+def interrupted(x):
+    raise KeyboardInterrupt
+
+number = 3
+"""
+
+
+@pytest.fixture
+def student():
+    """As in a kernel: the functions' globals are the namespace, and the source can be looked up."""
+    linecache.cache["<cell>"] = (len(SOURCE), None, SOURCE.splitlines(keepends=True), "<cell>")
+    namespace = {}
+    exec(compile(SOURCE, "<cell>", "exec"), namespace)
+    yield NotebookStudent(namespace)
+    del linecache.cache["<cell>"]
+
+
+def test_arguments_arrive_as_sent(student):
+    assert student.double(3) == 6
+    assert student.double(x=3) == 6
+    np.testing.assert_array_equal(student.double(np.arange(3)), [0, 2, 4])
+    np.testing.assert_array_equal(student.double(torch.arange(3)), [0, 2, 4])
+
+
+def test_working_in_place_does_no_harm(student):
+    x, t = np.arange(3), torch.arange(3)
+    student.in_place(x)
+    student.in_place(x=t)
+    assert x.tolist() == t.tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("missing", "the notebook has no `missing`: run the cell that defines it"),
+        ("number", "`number` should be a function, but it is a int"),
+        ("stub", "`stub` is not answered yet"),
+        ("calls_stub", "`calls_stub` calls `stub`, which is not answered yet"),
+        ("divides", r"`divides` raised ZeroDivisionError: .*\nin the line: return 1 // y"),
+        ("deep_in_numpy", r"`deep_in_numpy` raised LinAlgError: .*\nin the line: return np.linalg.inv\("),
+        ("leaves", "`leaves` raised SystemExit\nin the line: sys.exit"),
+        ("recurses", "`recurses` raised RecursionError"),
+        ("forgets", "`forgets` returned None: is a `return` missing?"),
+    ],
+)
+def test_failures_are_said_in_the_students_terms(student, name, message):
+    with pytest.raises(StudentFailed, match=message):
+        getattr(student, name)(3)
+
+
+def test_an_interrupt_stops_the_check(student):
+    with pytest.raises(KeyboardInterrupt):
+        student.interrupted(3)
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (np.float64(0.5), 0.5),
+        (np.arange(3), [0, 1, 2]),
+        (torch.tensor([1.0, 2.0], requires_grad=True), [1.0, 2.0]),
+        (torch.tensor([1.0, 2.0], dtype=torch.bfloat16), [1.0, 2.0]),
+        (torch.tensor(2), 2),
+        ((1, [2.0, "three"]), [1, [2.0, "three"]]),
+        ({1: np.arange(2)}, {"1": [0, 1]}),
+        (np.ma.masked_array([1, 2], [True, False]), [1, 2]),
+        (True, True),
+        (1j, 1j),
+    ],
+)
+def test_answers_become_plain(answer, expected):
+    got = NotebookStudent({"f": lambda: answer}).f()
+    np.testing.assert_equal(got, expected)
+    assert type(got) in (np.ndarray, bool, int, float, complex, list, dict)
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (np.array([object()]), "array of dtype object"),
+        (np.array(["a"]), "array of dtype <U1"),
+        (lambda: 0, "returned a function; return an array or a number"),
+        ([1, {2}], "returned a set"),
+        ({"a": None}, "returned None"),
+        (range(3), "returned a range"),
+        (torch.nn.Linear(1, 1), "returned a Linear"),
+    ],
+)
+def test_other_answers_are_refused(answer, message):
+    with pytest.raises(StudentFailed, match=message):
+        NotebookStudent({"f": lambda: answer}).f()
