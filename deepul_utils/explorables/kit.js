@@ -143,3 +143,15 @@ function random(seed) {
     return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
   };
 }
+
+// Call draw(width) now and whenever the column changes its width, so that letters keep their size on a phone:
+// give the width to `chart`.
+function responsive(el, draw) {
+  let width;
+  const fit = () => {
+    const now = Math.min(640, Math.max(320, el.clientWidth || 640));
+    if (now !== width) draw((width = now));
+  };
+  new ResizeObserver(fit).observe(el);
+  fit();
+}
