@@ -1,15 +1,18 @@
 """What every test shares: one thread, no window, no network."""
 
 import os
+import shutil
 import socket
 
-# Before NumPy, torch and matplotlib are imported, and for the processes that tests start.
-os.environ.update(OMP_NUM_THREADS="1", MPLBACKEND="Agg", JUPYTER_PLATFORM_DIRS="1")
+# Before NumPy and torch are imported, and for the processes that tests start.
+os.environ.update(OMP_NUM_THREADS="1", JUPYTER_PLATFORM_DIRS="1")
 
+import matplotlib
 import pytest
 import torch
 
 torch.set_num_threads(1)
+matplotlib.use("Agg")
 
 
 @pytest.fixture(autouse=True)
@@ -23,3 +26,11 @@ def _no_network(monkeypatch):
         return connect(self, address)
 
     monkeypatch.setattr(socket.socket, "connect", local_only)
+
+
+@pytest.fixture(scope="session")
+def offline():
+    """Put before a command, it runs without any network."""
+    if not shutil.which("bwrap"):
+        pytest.fail("bubblewrap is missing: run `make test`, or install the package bubblewrap")
+    return ["bwrap", "--die-with-parent", "--dev-bind", "/", "/", "--unshare-net"]
