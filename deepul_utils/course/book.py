@@ -90,7 +90,9 @@ def _run_jupyter_book(root: Path, into: Path, progress: Callable[[str, float], N
 
 def _why(lines: list[str], root: Path) -> str:
     found = [line for line in lines if re.search(r"\b(WARNING|ERROR|CRITICAL):", line)]
-    found = found or [line for line in lines if re.search(r"\w(Error|Exception)\b", line)][-1:] or lines[-1:]
+    if not found:  # an exception: its name and what it says
+        raised = max((i for i, line in enumerate(lines) if re.match(r"\S*(Error|Exception)\b", line)), default=-1)
+        found = [" ".join(line.strip(" =") for line in lines[raised:] if line.strip(" =")) or "Jupyter Book gave no reason"]
     first = _CELL.sub(lambda match: f".ipynb, cell {match[1]}, line {int(match[2])}", found[0]).replace(f"{root}/", "")
     more = f" (and {len(found) - 1} more like it)" if len(found) > 1 else ""
     return f"the book was not built: {first}{more}"

@@ -19,13 +19,10 @@ class Boxes(SphinxTransform):
 
     def apply(self, **kwargs: Any) -> None:
         for quote in list(self.document.findall(nodes.block_quote)):
-            paragraph = quote.next_node(nodes.paragraph)
-            heading = paragraph[0] if paragraph else None
-            if not isinstance(heading, nodes.strong) or heading.astext() not in BOXES:
+            heading = quote.next_node(nodes.strong)
+            if heading is None or heading.astext() not in BOXES or not quote.astext().startswith(heading.astext()):
                 continue
-            paragraph.remove(heading)
-            if paragraph.children and isinstance(paragraph[0], nodes.Text):
-                paragraph[0] = nodes.Text(paragraph[0].lstrip())
+            heading.parent.remove(heading)
             title = nodes.title("", heading.astext().removesuffix("."))
             quote.replace_self(nodes.admonition("", title, *quote.children, classes=[BOXES[heading.astext()]]))
 

@@ -39,14 +39,17 @@ function ticks([a, b], count = 5) {
   return result;
 }
 
+// On a phone a figure is drawn with fewer units across, so that its letters stay legible.
+const narrow = () => window.matchMedia("(max-width: 600px)").matches;
+
 // A chart: an SVG that scales with its column, with axes and labels. `plot` is the group to draw into.
 // x, y: domains [low, high]; label: what a screen reader says of the whole figure.
-function chart({ width = 640, height = 300, x, y, xLabel = "", yLabel = "", label, xTicks, yTicks }) {
+function chart({ width = narrow() ? 380 : 640, height = narrow() ? 260 : 300, x, y, xLabel = "", yLabel = "", label, xTicks, yTicks }) {
   const box = { left: 52, right: width - 14, top: 12, bottom: height - 42 };
   const X = linear(x, [box.left, box.right]);
   const Y = linear(y, [box.bottom, box.top]);
   const text = (content, attributes) => s("text", { fill: "currentColor", "font-size": 13, ...attributes }, content);
-  const svg = s("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": label, style: "width:100%;height:auto;display:block;touch-action:pan-y" });
+  const svg = s("svg", { viewBox: `0 0 ${width} ${height}`, role: "figure", "aria-label": label, style: "width:100%;height:auto;display:block;touch-action:pan-y" });
   const axes = s("g", { "aria-hidden": "true" });
   for (const t of xTicks ?? ticks(x)) {
     axes.append(s("line", { x1: X(t), x2: X(t), y1: box.bottom, y2: box.bottom + 4, stroke: "currentColor" }));
@@ -73,7 +76,7 @@ function path(points, attributes) {
 // A labelled slider, bound both ways to a number of the model. `format` shows the value.
 function slider(model, name, { label, min, max, step = 1, format = String }) {
   const output = h("output", { style: "min-width:3.5em;font-variant-numeric:tabular-nums" });
-  const input = h("input", { type: "range", min, max, step, style: "flex:1 1 8em;min-width:6em;accent-color:" + COLOURS.model });
+  const input = h("input", { type: "range", min, max, step, "aria-label": label, style: "flex:1 1 8em;min-width:6em;accent-color:" + COLOURS.data });
   const show = () => {
     input.value = model.get(name);
     output.textContent = format(model.get(name));
@@ -107,11 +110,12 @@ function legend(entries) {
   return row(...entries.map(([colour, label]) => h("span", {}, h("span", { style: `display:inline-block;width:.8em;height:.8em;border-radius:2px;margin-right:.4em;background:${colour}`, "aria-hidden": "true" }), label)));
 }
 
-// Make an SVG handle draggable by pointer and movable by arrow keys along x: move(value) is called with data values.
+// Make an SVG handle draggable by pointer and movable by keys along x, from min to max in steps: move(value) is
+// called with data values. What comes back is to be called whenever the value has changed.
 function draggable(handle, { svg, X, label, min, max, step, get, move }) {
-  const clamp = (value) => Math.min(max, Math.max(min, value));
-  const go = (value) => move(clamp(value));
-  Object.entries({ tabindex: 0, role: "slider", "aria-label": label, "aria-valuemin": min, "aria-valuemax": max, style: "cursor:ew-resize;touch-action:none" }).forEach(([k, v]) => handle.setAttribute(k, v));
+  const go = (value) => move(Math.min(max, Math.max(min, +(min + Math.round((value - min) / step) * step).toPrecision(12))));
+  fill(handle, { tabindex: 0, role: "slider", "aria-label": label, "aria-valuemin": min, "aria-valuemax": max, style: "cursor:ew-resize;touch-action:none" }, []);
+  if (!handle.hasAttribute("stroke")) fill(handle, { stroke: "transparent", "stroke-width": 20, "pointer-events": "all" }, []); // a finger's width
   handle.addEventListener("pointerdown", (event) => {
     event.preventDefault();
     handle.focus();
@@ -142,16 +146,4 @@ function random(seed) {
     t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
     return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
   };
-}
-
-// Call draw(width) now and whenever the column changes its width, so that letters keep their size on a phone:
-// give the width to `chart`.
-function responsive(el, draw) {
-  let width;
-  const fit = () => {
-    const now = Math.min(640, Math.max(320, el.clientWidth || 640));
-    if (now !== width) draw((width = now));
-  };
-  new ResizeObserver(fit).observe(el);
-  fit();
 }
