@@ -195,11 +195,11 @@ def sample(student: Any, case: Any, seed: int) -> None:
             "the softmax runs down the columns: each row of logits1 is one law of x1": second(inverse(columns[x0], u1)),
             "always the likeliest value: use the uniforms": second(rows[x0].argmax(1), np.full_like(x0, p.argmax())),
             "the second is always the likeliest value: use its uniform": second(rows[x0].argmax(1)),
-            "one too many: the smallest k with F(k) > u counts from 0": right + 1,
-            "one too few: take the smallest k with F(k) > u, not the one before it": right - 1,
             "a cumulative sum rounds to just below 1: never return K": second(
                 (np.cumsum(rows[x0], axis=1) <= u1[:, None]).sum(1), (np.cumsum(p) <= u0[:, None]).sum(1)
             ),
+            "one too many: the smallest k with F(k) > u counts from 0": right + 1,
+            "one too few: take the smallest k with F(k) > u, not the one before it": right - 1,
             "x0 and x1 are in the wrong columns": right[:, ::-1],
             "one row an example: return (N, 2)": right.T,
         }
