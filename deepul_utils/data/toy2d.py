@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.stats import norm
 from sklearn.datasets import make_moons
 
 # The corners (low, high) of a box that holds nearly every point.
 SMILEY_BOX = ((-3.0, -2.0), (3.0, 4.0))
 HALF_MOONS_BOX = ((-1.5, -1.0), (2.5, 1.5))
+
+_EYES = ((-1.5, 2.5), (1.5, 2.5))
 
 
 def smiley(n: int, seed: int = 0) -> np.ndarray:
@@ -23,11 +26,40 @@ def smiley(n: int, seed: int = 0) -> np.ndarray:
         array([1.5, 1.5])
     """
     rng = np.random.RandomState(seed)
-    eyes = [centre + 0.2 * rng.randn(n // 3, 2) for centre in ([-1.5, 2.5], [1.5, 2.5])]
-    t = np.linspace(0, np.pi, n - 2 * (n // 3))
-    mouth = np.stack([2 * np.cos(t), -np.sin(t)], axis=1)
+    eyes = [centre + 0.2 * rng.randn(n // 3, 2) for centre in _EYES]
+    mouth = _mouth(n - 2 * (n // 3))
     points = np.concatenate([*eyes, mouth + 0.2 * rng.randn(*mouth.shape)])
     return points[rng.permutation(n)]
+
+
+def smiley_law(num_values: int) -> np.ndarray:
+    """Return the probability of each cell of `on_grid(smiley(n), num_values)`, up to the steps along the mouth.
+
+    p(x0, x1) is the mean over the eyes and the mouth's centres c of N(c, 0.2^2)'s mass in the cell; the cells at the
+    edge take what lies outside the box.
+
+    Returns:
+        (num_values, num_values) probabilities, indexed [x0, x1].
+
+    Example:
+        >>> smiley_law(2).round(3)
+        array([[0.167, 0.333],
+               [0.167, 0.333]])
+    """
+    law = np.zeros((num_values, num_values))
+    for centres in (*np.array(_EYES)[:, None], _mouth(1000)):
+        masses = []
+        for c, low, high in zip(centres.T, *SMILEY_BOX, strict=True):
+            inner = np.linspace(low, high, num_values + 1)[1:-1]
+            cdf = norm.cdf(inner, loc=c[:, None], scale=0.2)  # (centres, num_values - 1)
+            masses.append(np.diff(cdf, axis=1, prepend=0, append=1))
+        law += np.einsum("ni,nj->ij", *masses) / len(centres) / 3
+    return law
+
+
+def _mouth(n: int) -> np.ndarray:
+    t = np.linspace(0, np.pi, n)
+    return np.stack([2 * np.cos(t), -np.sin(t)], axis=1)
 
 
 def half_moons(n: int, seed: int = 0) -> np.ndarray:

@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
+from scipy import integrate
 from sklearn.datasets import make_moons
 
-from deepul_utils.data.toy2d import HALF_MOONS_BOX, SMILEY_BOX, half_moons, on_grid, smiley
+from deepul_utils.checks import laws
+from deepul_utils.data.toy2d import HALF_MOONS_BOX, SMILEY_BOX, half_moons, on_grid, smiley, smiley_law
 
 
 def test_smiley_is_the_published_set():
@@ -25,6 +27,26 @@ def test_smiley_has_a_third_of_its_points_in_each_eye():
     x = smiley(3000, seed=3)
     for centre in [(-1.5, 2.5), (1.5, 2.5)]:
         assert (np.linalg.norm(x - centre, axis=1) < 1.2).sum() == 1000  # 6 standard deviations
+
+
+@pytest.mark.parametrize("num_values", [1, 7, 40])
+def test_smiley_law_is_where_smiley_falls(num_values):
+    law = smiley_law(num_values)
+    laws.normalised(np.log(law.ravel()), tolerance=1e-12)
+    cells = on_grid(smiley(30_000, seed=7), num_values) @ [num_values, 1]
+    laws.matches_sampler(cells, law.ravel())
+
+
+def test_smiley_law_integrates_the_density():
+    def density(y, x):
+        t = np.linspace(0, np.pi, 1000)
+        centres = [np.array([[-1.5, 2.5]]), np.array([[1.5, 2.5]]), np.c_[2 * np.cos(t), -np.sin(t)]]
+        squares = [((x - c[:, 0]) ** 2 + (y - c[:, 1]) ** 2) / 0.2**2 for c in centres]
+        return np.mean([np.exp(-s / 2).mean() for s in squares]) / (2 * np.pi * 0.2**2)
+
+    for i, j in [(3, 9), (10, 3), (9, 4)]:  # an eye, the mouth
+        mass, _ = integrate.dblquad(density, -3 + i / 2, -2.5 + i / 2, -2 + j / 2, -1.5 + j / 2, epsabs=1e-9)
+        assert smiley_law(12)[i, j] == pytest.approx(mass, abs=1e-8)
 
 
 def test_half_moons_are_scikit_learns():
