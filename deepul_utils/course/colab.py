@@ -82,7 +82,11 @@ def stamp(notebook: NotebookNode, path: Path) -> None:
     An output of the setup cell stays.
     """
     badge, setup = header(path)
-    old = next((cell for cell in notebook.cells if cell.get("id") == setup.id and cell.cell_type == "code"), setup)
-    setup.outputs, setup.execution_count = old.outputs, old.execution_count
-    rest = [cell for cell in notebook.cells if cell.get("id") not in (badge.id, setup.id)]
+    # Colab drops the ids, so older ones are known by their first words, too.
+    words = (_BADGE.partition("(")[0], _SETUP.partition("\n")[0])
+    older = [c for c in notebook.cells if c.get("id") in (badge.id, setup.id) or c.source.startswith(words)]
+    for cell in older:
+        if cell.cell_type == "code":
+            setup.outputs, setup.execution_count = cell.outputs, cell.execution_count
+    rest = [cell for cell in notebook.cells if cell not in older]
     notebook.cells = [*rest[:1], badge, setup, *rest[1:]]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import importlib
 import json
 import os
 import re
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -54,8 +56,9 @@ def read(path: Path) -> NotebookNode:
         NotebookError: it is not there, or no notebook of format 4.
     """
     try:
-        return nbformat.reads(path.read_text(encoding="utf-8"), as_version=4)
-    except (OSError, ValueError, nbformat.ValidationError) as error:
+        with warnings.catch_warnings(action="ignore"):  # of ids that are missing or twice, which `tidy` repairs
+            return nbformat.reads(path.read_text(encoding="utf-8"), as_version=4)
+    except (OSError, ValueError, AttributeError, nbformat.ValidationError) as error:
         raise NotebookError(f"{path}: cannot be read as a notebook: {str(error).splitlines()[0]}") from None
 
 
@@ -168,10 +171,11 @@ def lint(paths: Iterable[Path], fix: bool = False) -> list[str]:
     problems = []
     for path in paths:
         try:
-            notebook, tidied = read(path), read(path)
+            notebook = read(path)
         except NotebookError as error:
             problems.append(str(error))
             continue
+        tidied = copy.deepcopy(notebook)
         tidy(tidied, path)
         if fix:
             _write(tidied, path)
@@ -193,11 +197,12 @@ def _problems(notebook: NotebookNode, chapter: bool) -> Iterator[str]:
     """What needs an author's thought."""
     if not re.match(r"# \S", notebook.cells[0].source):
         yield "the first cell should be the title, `# ...`"
-    from nbgrader.nbgraderformat import MetadataValidator, ValidationError  # the book's builder has no nbgrader
+    # Imported here, since those who build the book need no nbgrader.
+    from nbgrader.nbgraderformat import MetadataValidator, SchemaTooNewError, SchemaTooOldError, ValidationError
 
     try:
         MetadataValidator().validate_nb(notebook)
-    except (ValidationError, KeyError) as error:
+    except (ValidationError, SchemaTooNewError, SchemaTooOldError) as error:
         yield f"nbgrader cannot use its metadata: {str(error).splitlines()[0]}"
     for cell in notebook.cells:
         problems = _markdown_problems(cell) if cell.cell_type == "markdown" else _output_problems(cell)
