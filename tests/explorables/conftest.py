@@ -1,0 +1,47 @@
+"""An explorable in Chromium, drawn as the site draws it: from its stored state, without a kernel."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+SITE_SCRIPT = Path(__file__).parents[2] / "book" / "_static" / "explorables.js"
+
+
+@pytest.fixture(scope="session")
+def browser():
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def show(browser):
+    """show(widget, width=760) -> page; at the end nothing may have been logged, thrown or asked of another host."""
+    pages, trouble = [], []
+
+    def open_page(widget, width=760):
+        page = browser.new_page(viewport={"width": width, "height": 800})
+        pages.append(page)
+        page.on("console", lambda message: trouble.append(message.text))
+        page.on("pageerror", lambda error: trouble.append(str(error)))
+        page.on("request", lambda request: None if request.url.startswith("blob:") else trouble.append(request.url))
+        # What a notebook stores is JSON, so only what JSON keeps may matter.
+        states = json.dumps({"state": {widget.model_id: {"state": widget.get_state(), "buffers": []}}})
+        scripts = {
+            "application/vnd.jupyter.widget-state+json": states.replace("</", "<\\/"),
+            "application/vnd.jupyter.widget-view+json": json.dumps({"model_id": widget.model_id}),
+            "text/javascript": SITE_SCRIPT.read_text(encoding="utf-8"),
+        }
+        tags = (f'<script type="{kind}">{text}</script>' for kind, text in scripts.items())
+        page.set_content(f"<!doctype html><body>{''.join(tags)}</body>")
+        page.wait_for_selector(".explorable > *")
+        return page
+
+    yield open_page
+    for page in pages:
+        page.close()
+    assert trouble == []
