@@ -9,7 +9,8 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
 
-from deepul_utils.course import notebooks
+from deepul_utils.course import colab, notebooks
+from deepul_utils.course.release import find_mistakes
 from deepul_utils.explorables.histogram_smoothing import HistogramSmoothing
 
 ROOT = Path(__file__).parents[2]
@@ -110,14 +111,15 @@ def test_failing_chapter_stays_as_it_was(clean):
 
 
 @pytest.mark.parametrize(
-    ("source", "message"),
+    ("source", "limit", "message"),
     [
-        ("import time; time.sleep(60)", r"coin\.ipynb: .*timed out"),
-        ("import os; os._exit(1)", r"coin\.ipynb: Kernel died"),
+        ("import time; time.sleep(60)", 2, r"coin\.ipynb: A cell timed out"),
+        ("import os; os._exit(1)", 60, r"coin\.ipynb: Kernel died"),
     ],
 )
-def test_chapter_that_hangs_or_dies_is_named(clean, monkeypatch, source, message):
-    monkeypatch.setattr(notebooks, "TIMEOUT", 4)
+def test_chapter_that_hangs_or_dies_is_named(clean, monkeypatch, source, limit, message):
+    monkeypatch.setattr(colab, "_SETUP", "# importing torch takes seconds\n")
+    monkeypatch.setattr(notebooks, "TIMEOUT", limit)
     spoil(clean, lambda n: n.cells.insert(1, new_code_cell(source, id="oops")))
     with pytest.raises(notebooks.NotebookError, match=message):
         notebooks.execute([clean])
@@ -160,7 +162,6 @@ AUTHORS_MISTAKES = {
         lambda n: next(iter(n.metadata.widgets[STATE].state.values())).state.update(_anywidget_id="json.JSONDecoder"),
         "shows a widget that is no explorable",
     ),
-    "old nbgrader": (lambda n: n.cells[0].metadata.update(nbgrader={"schema_version": 2}), "nbgrader cannot use"),
 }
 
 
@@ -235,16 +236,21 @@ def test_homework_loses_its_outputs(clean, course):
     assert "exercises/week1_coins/coin.ipynb" in notebook.cells[1].source
 
 
-def test_nbgrader_metadata_is_looked_through(course, write):
-    def graded(grade_id):
-        meta = {"schema_version": 3, "grade": True, "solution": False, "locked": True, "task": False}
-        more = {"grade_id": grade_id, "points": 2, "cell_type": "code"}
-        return new_code_cell("1", id=f"check-{grade_id}", metadata={"nbgrader": meta | more})
-
-    path = write([new_markdown_cell("# A"), graded("x"), graded("y")], "solutions/week1_coins/coin.ipynb")
+def test_mistakes_of_homework_are_those_that_stop_a_release(write):
+    path = write([new_markdown_cell("# A"), new_code_cell("1")], "solutions/week1_coins/coin.ipynb")
     assert notebooks.lint([path], fix=True) == []
-    spoil(path, lambda n: n.cells[-1].metadata.nbgrader.update(grade_id="x"))
-    assert notebooks.lint([path]) == [f"{path}: nbgrader cannot use its metadata: Duplicate grade id: x"]
+    marks = {"schema_version": 2, "grade_id": "x", "grade": True, "solution": False, "locked": True}
+    spoil(path, lambda n: n.cells[-1].metadata.update(nbgrader=marks))
+    mistakes = list(find_mistakes(path))
+    assert mistakes
+    assert notebooks.lint([path]) == [f"{path}: {mistake}" for mistake in mistakes]
+
+
+def test_notebook_of_no_course_is_named(tmp_path):
+    path = tmp_path / "stray.ipynb"
+    path.write_text(nbformat.writes(nbformat.v4.new_notebook(cells=[new_markdown_cell("# A")])))
+    (problem,) = notebooks.lint([path], fix=True)
+    assert re.search("stray.ipynb is in no repository of this course", problem)
 
 
 @pytest.mark.parametrize("content", ["", "{", '{"nbformat": 4}', "[]", "\x00"])
