@@ -1,0 +1,61 @@
+"""Control groups: they hold a sandbox to its processes and memory also where root started it.
+
+Linux does not hold root to RLIMIT_NPROC, and a process limit does not add up over processes; a control group does both.
+Only root may make one, as a rule, and only root needs it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import time
+from pathlib import Path
+
+_ROOT = Path("/sys/fs/cgroup")
+
+
+def make(processes: int, memory: int) -> list[Path]:
+    """Make a control group and return its folders; none where this user may not.
+
+    Args:
+        processes: how many processes and threads at once.
+        memory: bytes of resident memory, all processes together.
+    """
+    name = f"deepul-{secrets.token_hex(6)}"
+    if (_ROOT / "cgroup.controllers").exists():  # version 2: one tree
+        with contextlib.suppress(OSError):
+            (_ROOT / "cgroup.subtree_control").write_text("+pids +memory")
+        wanted = {_ROOT / name: {"pids.max": processes, "memory.max": memory}}
+    else:  # version 1: a tree for each controller
+        wanted = {
+            _ROOT / "pids" / name: {"pids.max": processes},
+            _ROOT / "memory" / name: {"memory.limit_in_bytes": memory},
+        }
+    made = []
+    for folder, limits in wanted.items():
+        try:
+            folder.mkdir()
+            made.append(folder)
+            for file, limit in limits.items():
+                (folder / file).write_text(str(limit))
+        except OSError:
+            remove(made)
+            return []
+    return made
+
+
+def join(folders: list[Path]) -> None:
+    """Put the calling process, and all that it starts, into the group."""
+    for folder in folders:
+        (folder / "cgroup.procs").write_text("0")
+
+
+def remove(folders: list[Path]) -> None:
+    """Remove the group; its processes must have ended, and Linux takes a moment to notice."""
+    for folder in folders:
+        for _ in range(50):
+            try:
+                folder.rmdir()
+                break
+            except OSError:
+                time.sleep(0.02)

@@ -1,0 +1,75 @@
+"""The student's edition of `deepul_utils`: what a sandbox holds in place of the course's own.
+
+It has the data, models, training, plots and explorables that homework uses, without the checks, the grader, the
+release tools, and the bodies of the functions that a question withholds: calling one of these raises a clear error.
+"""
+
+from __future__ import annotations
+
+import ast
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+import deepul_utils
+from deepul_utils.checks.question import QUESTIONS
+
+_ABSENT = ("checks", "course", "grading", "cli.py", "__pycache__")
+_NEEDED_CHECKS = ("student.py", "wire.py")
+_CHECKS = '''"""Stands in for the checks while a notebook is graded: the grader judges from outside."""
+
+from typing import Any
+
+
+def run(id: str, namespace: dict[str, Any]) -> None:
+    """Do nothing: the grader runs the check of `id` itself."""
+
+
+def hand_in(notebook: str, namespace: dict[str, Any]) -> None:
+    """Do nothing: the notebook has been handed in."""
+'''
+
+
+def build(folder: Path, withheld: Iterable[str] | None = None) -> Path:
+    """Write the student's edition to `folder`/deepul_utils and return `folder`.
+
+    Args:
+        folder: where the package goes.
+        withheld: dotted names of functions, methods and classes; what the registered questions withhold if not given.
+
+    Raises:
+        ValueError: a withheld name is not in the library.
+    """
+    if withheld is None:
+        withheld = {name for question in QUESTIONS.values() for name in question.withholds}
+    source, target = Path(deepul_utils.__file__).parent, folder / "deepul_utils"
+    shutil.copytree(source, target, ignore=lambda path, names: set(_ABSENT) & set(names))
+    (target / "checks").mkdir()
+    (target / "checks" / "__init__.py").write_text(_CHECKS, encoding="utf-8")
+    for name in _NEEDED_CHECKS:
+        shutil.copy(source / "checks" / name, target / "checks" / name)
+    for dotted in withheld:
+        _withhold(target.parent, dotted)
+    return folder
+
+
+def _withhold(folder: Path, dotted: str) -> None:
+    """Replace the body of the function, or of every method of the class, called `dotted` by a raise."""
+    parts = dotted.split(".")
+    split = next((i for i in range(len(parts), 0, -1) if folder.joinpath(*parts[:i]).with_suffix(".py").is_file()), 0)
+    file = folder.joinpath(*parts[:split]).with_suffix(".py")
+    node: ast.AST | None = ast.parse(file.read_text(encoding="utf-8")) if split else None
+    for name in parts[split:]:
+        node = next((item for item in getattr(node, "body", ()) if getattr(item, "name", None) == name), None)
+    if node is None or split == len(parts):
+        raise ValueError(f"a question withholds {dotted}, which is no function or class of the library")
+    members = node.body if isinstance(node, ast.ClassDef) else [node]
+    functions = [item for item in members if isinstance(item, ast.FunctionDef)]
+    lines = file.read_text(encoding="utf-8").splitlines()
+    for function in sorted(functions, key=lambda item: item.lineno, reverse=True):
+        documented = ast.get_docstring(function) is not None and len(function.body) > 1
+        body = function.body[1:] if documented else function.body
+        start, end = body[0].lineno - 1, body[-1].end_lineno
+        refusal = f'raise RuntimeError("{dotted.split(".", 1)[1]} is what a question asks for: write it yourself")'
+        lines[start:end] = [" " * body[0].col_offset + refusal]
+    file.write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -1,0 +1,117 @@
+"""Forks kernels inside the sandbox: the course's imports are loaded once, and each kernel then costs a fork.
+
+Run as a script, `python zygote.py FD MODULE ...`, inside the outer sandbox, which holds no secret. FD is a socket: a
+line {"folder": ..., "limits": ...} in starts a kernel, and lines {"ready": ...}, {"pid": ...} and {"exited": ...} come
+out. Every kernel gets namespaces of its own (users, processes, mounts, IPC), so that it sees no other and everything
+it started ends with it. Imports nothing of `deepul_utils`: this file alone goes into the sandbox.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import importlib
+import json
+import os
+import resource
+import socket
+import sys
+from typing import Any, NoReturn
+
+_NEW_NAMESPACES = 0x00020000 | 0x08000000 | 0x10000000 | 0x20000000  # mounts, IPC, users, processes
+_NOSUID_NODEV = 0x2 | 0x4
+_NOEXEC = 0x8
+_BIND = 0x1000
+_PRIVATE = 0x4000 | 0x40000  # recursively
+_SET_DUMPABLE, _SET_NO_NEW_PRIVS, _CAPABILITY_VERSION_3 = 4, 38, 0x20080522
+KERNELS = "/kernels"
+KERNEL = "/run/kernel"
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def _system(result: int, what: str) -> None:
+    if result != 0:
+        raise OSError(ctypes.get_errno(), f"{what}: {os.strerror(ctypes.get_errno())}")
+
+
+def _mount(source: str, target: str, kind: str | None, flags: int, options: str | None = None) -> None:
+    encoded = [text.encode() if text is not None else None for text in (source, target, kind)]
+    _system(_libc.mount(*encoded, flags, options.encode() if options else None), f"mount {target}")
+
+
+def _isolate(folder: str, limits: dict[str, int]) -> None:
+    """Return in a new process that sees only itself, has no capabilities and keeps to `limits`."""
+    uid, gid = os.getuid(), os.getgid()
+    _system(_libc.unshare(_NEW_NAMESPACES), "unshare")
+    for name, text in (("setgroups", "deny"), ("uid_map", f"{uid} {uid} 1"), ("gid_map", f"{gid} {gid} 1")):
+        with open(f"/proc/self/{name}", "w") as file:
+            file.write(text)
+    _wait_for(os.fork())
+    # From here on in the first process of the new namespace.
+    _mount("none", "/", None, _PRIVATE)
+    # Started by root, bwrap covers parts of /proc, and Linux then refuses a fresh one: the zygote stays visible.
+    with contextlib.suppress(OSError):
+        _mount("proc", "/proc", "proc", _NOSUID_NODEV | _NOEXEC)
+    _mount(f"{KERNELS}/{folder}", KERNEL, None, _BIND)
+    for private in (KERNELS, "/tmp", "/dev/shm", os.environ["HOME"]):
+        _mount("tmpfs", private, "tmpfs", _NOSUID_NODEV, f"size={limits['disk']}")
+    _libc.prctl(_SET_DUMPABLE, 0, 0, 0, 0)
+    _wait_for(os.fork())
+    _libc.prctl(_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    _system(_libc.capset((ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0), (ctypes.c_uint32 * 6)()), "capset")
+    for limit in ("AS", "CORE", "CPU", "FSIZE", "NOFILE", "NPROC"):
+        resource.setrlimit(getattr(resource, f"RLIMIT_{limit}"), (limits[limit], limits[limit]))
+
+
+def _wait_for(child: int) -> None:
+    """In the parent, reap processes until `child` ends, then end as it did; in the child, return."""
+    while child:
+        pid, status = os.wait()
+        if pid == child:
+            os._exit(abs(os.waitstatus_to_exitcode(status)) & 0xFF)
+
+
+def _run_kernel(folder: str, limits: dict[str, int]) -> NoReturn:
+    os.setsid()
+    _isolate(folder, limits)
+    null = os.open(os.devnull, os.O_RDWR)
+    for standard in (0, 1, 2):
+        os.dup2(null, standard)
+    os.closerange(3, 256)
+    os.chdir(os.environ["HOME"])
+    from ipykernel.kernelapp import launch_new_instance
+
+    sys.argv = ["ipykernel"]
+    launch_new_instance(argv=["-f", f"{KERNEL}/connection.json"])
+    os._exit(0)
+
+
+def main() -> None:
+    """Load the modules named on the command line, then fork one kernel at a time until the socket closes."""
+    control = socket.socket(fileno=int(sys.argv[1]))
+    stream = control.makefile("rw")
+
+    def say(message: dict[str, Any]) -> None:
+        print(json.dumps(message), file=stream, flush=True)
+
+    for module in sys.argv[2:]:
+        importlib.import_module(module)
+    # A forked child has only the thread that forked: with others running, a lock of theirs would stay locked.
+    say({"ready": len(os.listdir("/proc/self/task")) == 1})
+    for line in stream:
+        request = json.loads(line)
+        child = os.fork()
+        if child == 0:
+            try:
+                control.close()
+                _run_kernel(request["folder"], request["limits"])
+            finally:
+                os._exit(1)
+        say({"pid": child})
+        _, status = os.waitpid(child, 0)
+        say({"exited": os.waitstatus_to_exitcode(status)})
+
+
+if __name__ == "__main__":
+    main()
