@@ -127,6 +127,7 @@ def test_a_folder_of_ones_own_comes_before_the_cache(own, cache):
 
 def test_downloading_says_nothing(monkeypatch, mirror, caplog):
     monkeypatch.setattr(module, "MIRRORS", (mirror.url,))
+    monkeypatch.setattr(module.pooch.get_logger(), "handlers", [caplog.handler])
     mnist()
     assert not caplog.records
 
