@@ -22,6 +22,8 @@ def _numbers(got: Any) -> np.ndarray:
         array = np.asarray(got)
     except ValueError:
         raise LawBroken("expected an array, got a list of rows of different lengths") from None
+    if array.dtype.kind == "O":
+        raise LawBroken(f"expected an array or a number, got {got!r}")
     if array.dtype.kind not in "biuf":
         raise LawBroken(f"expected real numbers, got {type(got).__name__} of {array.dtype}")
     return array.astype(np.float64)

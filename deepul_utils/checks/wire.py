@@ -1,4 +1,4 @@
-"""Arguments and answers as JSON: arrays, numbers, strings, and lists and dicts of these. Never a pickle."""
+"""Arguments and answers as JSON: arrays, numbers, strings, references, lists and dicts of these. Never a pickle."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 import torch
+
+from deepul_utils.checks.student import Reference
 
 _KINDS = "biufc"
 _DEPTH = 20
@@ -33,7 +35,7 @@ def _encode(value: Any) -> Any:
         return {**_encode(value.detach().cpu().numpy()), "tensor": True}
     if isinstance(value, np.generic):
         value = value.item()
-    if isinstance(value, np.ndarray):
+    if isinstance(value, np.ndarray) and value.dtype.kind in _KINDS:
         data = np.ascontiguousarray(value)
         text = base64.b64encode(data.tobytes()).decode()
         return {"array": text, "dtype": data.dtype.str, "shape": list(value.shape)}
@@ -41,6 +43,8 @@ def _encode(value: Any) -> Any:
         return value
     if isinstance(value, complex):
         return {"complex": [value.real, value.imag]}
+    if isinstance(value, Reference):
+        return {"reference": value.id, "type": value.type}
     if isinstance(value, (list, tuple)):
         return [_encode(item) for item in value]
     if isinstance(value, dict):
@@ -78,7 +82,10 @@ def _decode(value: Any, max_bytes: int, depth: int) -> Any:
     if "dict" in value:
         return {str(key): _decode(item, max_bytes, depth + 1) for key, item in value["dict"]}
     if "complex" in value:
-        return complex(*map(float, value["complex"]))
+        real, imaginary = value["complex"]
+        return complex(float(real), float(imaginary))
+    if "reference" in value:
+        return Reference(int(value["reference"]), str(value["type"]))
     dtype, shape = np.dtype(str(value["dtype"])), [int(size) for size in value["shape"]]
     if dtype.kind not in _KINDS or min(shape, default=0) < 0 or dtype.itemsize * math.prod(shape) > max_bytes:
         raise Malformed(f"the answer holds an array of {dtype} and shape {tuple(shape)}, which a check does not take")

@@ -42,7 +42,7 @@ class TestMatches:
             ([[1.0], [1.0, 2.0]], [1.0, 2.0], "rows of different lengths"),
             ("0.5", 0.5, "expected real numbers, got str"),
             (0.5 + 0j, 0.5, "expected real numbers"),
-            ({"p": 0.5}, 0.5, "expected real numbers, got dict"),
+            ({"p": 0.5}, 0.5, "expected an array or a number, got {.p.: 0.5}"),
         ],
     )
     def test_rejects(self, got, expected, message):
