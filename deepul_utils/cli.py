@@ -36,6 +36,58 @@ def deepul() -> None:
     """A course on deep unsupervised learning: its book, its homework and its grader."""
 
 
+@app.command(rich_help_panel=BOOK)
+def book(
+    execute: Annotated[bool, typer.Option("--execute", help="Run every chapter again first, and keep its new outputs.")] = False,
+) -> None:
+    """Build the site into `_build/html`.
+
+    The chapters' committed outputs are used as they are, so this takes seconds. Any warning stops it.
+
+    **Example:** `deepul book`
+    """
+    from rich.progress import Progress
+
+    from deepul_utils.course import book as site
+    from deepul_utils.course import notebooks
+
+    root = Path.cwd()
+    try:
+        with Progress(console=console, transient=True) as bar:
+            task = bar.add_task("", total=1)
+
+            def show(page: str, done: float) -> None:
+                bar.update(task, description=page, completed=done)
+
+            if execute:
+                notebooks.execute(sorted(root.glob("book/week*/*.ipynb")), show)
+            page = site.build(root, progress=show)
+    except (site.BookError, notebooks.NotebookError) as error:
+        raise fail(str(error)) from None
+    console.print(f"[green]✓[/] The book is built; open [bold]{page.relative_to(root)}[/] in a browser.")
+
+
+@app.command(rich_help_panel=BOOK)
+def lint(
+    files: Annotated[
+        list[Path] | None, typer.Argument(help="Notebooks; all of `book/` and `solutions/` where none are given.")
+    ] = None,
+    fix: Annotated[bool, typer.Option("--fix", help="Repair what needs no thought first.")] = False,
+) -> None:
+    """Look notebooks through: header, ids, outputs, alt text, stored explorables, what nbgrader needs.
+
+    **Example:** `deepul lint --fix book/week1_likelihood/histograms.ipynb`
+    """
+    from deepul_utils.course import notebooks
+
+    files = files or notebooks.chapters(Path()) + notebooks.homework(Path())
+    if not files:
+        raise fail("there are no notebooks in book/ and solutions/ here; go to the folder of the course and try again")
+    if problems := notebooks.lint(files, fix):
+        raise fail("\n".join(problems))
+    console.print(f"[green]✓[/] {len(files)} notebook{'s' * (len(files) != 1)} without a mistake")
+
+
 @app.command(rich_help_panel=INSTRUCTOR)
 def release(
     week: Annotated[str | None, typer.Argument(help="A week such as `week1`; every week where not given.")] = None,
@@ -46,13 +98,86 @@ def release(
 
     **Example:** `deepul release week1`
     """
-    from deepul_utils.course.release import HomeworkError, release_weeks
+    from deepul_utils.course import release as homework
+
+    root = Path.cwd()
+    try:
+        for folder in [homework.find_week(root, week)] if week else homework.all_weeks(root):
+            for notebook in homework.release(root, folder):
+                console.print(f"[green]✓[/] {notebook.relative_to(root)}")
+    except homework.HomeworkError as error:
+        raise fail(str(error)) from None
+
+
+@app.command(rich_help_panel=INSTRUCTOR)
+def grade(
+    week: Annotated[str, typer.Argument(help="A week such as `week1`.")],
+    course: Annotated[
+        Path, typer.Option(help="The folder of `submitted/`; scores, graded notebooks and feedback go there too.")
+    ] = Path(),
+    student: Annotated[str, typer.Option(help="Grade these only: a name, or a pattern such as `a*`.")] = "*",
+    timeout: Annotated[
+        float | None, typer.Option(help="Seconds that one cell may compute.", show_default="as in nbgrader_config.py, or 60")
+    ] = None,
+) -> None:
+    """Grade what students handed in: `submitted/STUDENT/WEEK/*.ipynb`.
+
+    Scores go to `gradebook.db`, graded notebooks to `autograded/` and pages for the students to `feedback/`.
+    Written answers wait for a person, who reads them in formgrader: start `jupyter lab` in the same folder.
+    What somebody scored by hand stays when you grade again.
+
+    **Example:** `deepul grade week1 --course _build/sample_class`
+    """
+    from rich.progress import Progress
+
+    from deepul_utils.course.release import HomeworkError, find_week
+    from deepul_utils.grading import engine, report
+
+    root = Path.cwd()
+    graded = []
+    try:
+        folder = find_week(root, week)
+        students = engine.submissions(course, folder, student)
+        with Progress(console=console, transient=True) as bar:
+            task = bar.add_task(students[0], total=len(students))
+            for one in engine.grade(root, folder, students, course=course, timeout=timeout):
+                graded.append(one)
+                bar.update(task, advance=1, description=students[min(len(graded), len(students) - 1)])
+    except (HomeworkError, engine.GradingError) as error:
+        raise fail(str(error)) from None
+    console.print(report.class_table(graded))
+    console.print(f"{len(graded)} graded; their feedback is in {course / 'feedback'}")
+    if waiting := sum(one.waiting for one in graded):
+        console.print(f"{waiting} written answers wait for a person: start jupyter lab in {course.resolve()}")
+    if any(one.score is None for one in graded):
+        raise typer.Exit(1)
+
+
+@app.command(rich_help_panel=STUDENT)
+def check(
+    file: Annotated[Path, typer.Argument(help="A homework notebook, such as `histograms.ipynb`.")],
+    timeout: Annotated[float, typer.Option(help="Seconds that one cell may compute.")] = 60,
+) -> None:
+    """Run a homework notebook from top to bottom and check every question, as the cells in it do.
+
+    Ends with exit code 0 where everything passes, else with 1.
+
+    **Example:** `deepul check histograms.ipynb`
+    """
+    from deepul_utils.grading import report
+    from deepul_utils.grading.check import CheckError
+    from deepul_utils.grading.check import check as check_file
 
     try:
-        for notebook in release_weeks(Path.cwd(), week):
-            console.print(f"[green]✓[/] {notebook}")
-    except HomeworkError as error:
+        with console.status(f"Running {file.name} ..."):
+            outcomes = check_file(file, timeout=timeout)
+    except CheckError as error:
         raise fail(str(error)) from None
+    console.print(report.questions_table(outcomes))
+    score, points = sum(outcome.score for outcome in outcomes), sum(outcome.points for outcome in outcomes)
+    console.print(f"{score:g} of {points:g} points")
+    if score < points:
+        raise typer.Exit(1)
 
 
 if __name__ == "__main__":

@@ -104,12 +104,21 @@ class Question:
 QUESTIONS: dict[str, Question] = {}
 
 
+def grade_id(id: str) -> str:
+    """The grade_id of a question's grade cell: nbgrader allows no dots there.
+
+    Example:
+        >>> grade_id("histograms.nll")
+        'histograms-nll'
+    """
+    return id.replace(".", "-")
+
+
 def question(id: str, *, points: float, withholds: tuple[str, ...] = ()) -> Callable[[Callable[..., None]], Question]:
     """Register `body(student, case, seed)` as the check of question `id`.
 
     The body calls the student inside `with case(name, weight)` only, and opens the same cases whatever the
     student answers. `withholds` names library functions that would answer the question.
-    The grade cell of question `notebook.name` has the grade_id `notebook-name`, since nbgrader allows no dots there.
 
     Example:
         >>> @question("doctest.double", points=2)

@@ -1,0 +1,131 @@
+"""Where nbgrader meets the grader: what reads, repairs and judges a submission when nbgrader grades it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+from nbconvert.exporters import NotebookExporter
+from nbformat import NotebookNode
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from nbgrader.api import Gradebook
+from nbgrader.preprocessors import NbGraderPreprocessor
+from traitlets import Float
+
+from deepul_utils.grading.judge import judge
+from deepul_utils.grading.notebook import SIZE_LIMIT, UnreadableNotebook, parse
+
+NOTES = "deepul_notes"  # in the metadata of a graded notebook: what the grader did to it, one sentence each
+
+Resources = dict[str, Any]
+
+
+class SubmissionReader(NotebookExporter):
+    """Reads a submission; a file that is no notebook becomes an empty one with a note, which then gets 0 points."""
+
+    def from_file(self, file_stream: Any, resources: Any = None, **kw: Any) -> Any:
+        """Read the notebook and hand it through the preprocessors."""
+        grader: Any = self.parent
+        if not grader._sanitizing:  # the second pass reads what the first wrote
+            return super().from_file(file_stream, resources, **kw)
+        try:
+            notebook = parse(file_stream.read(SIZE_LIMIT + 1))
+        except (UnreadableNotebook, UnicodeDecodeError) as error:
+            why = str(error) if isinstance(error, UnreadableNotebook) else "is no text file"
+            note = f"{resources['metadata']['name']}.ipynb {why}, so nothing in it could be graded"
+            notebook = new_notebook(metadata={NOTES: [note]})
+        return self.from_notebook_node(notebook, resources, **kw)
+
+
+class RestoreCells(NbGraderPreprocessor):
+    """Gives every cell the marks that it had in the release, whatever the submission says about itself.
+
+    Of several copies of a cell the last that differs from the release counts, locked cells get their text back,
+    and grade cells that are missing return: after their answer where it is there, else at the end.
+    """
+
+    def preprocess(self, nb: NotebookNode, resources: Resources) -> tuple[NotebookNode, Resources]:
+        """Restore the cells of one notebook from the gradebook."""
+        where = resources["nbgrader"]
+        with Gradebook(where["db_url"]) as gradebook:
+            released = _released_cells(gradebook.find_notebook(where["notebook"], where["assignment"]))
+        notes = list(nb.metadata.get(NOTES, []))
+        unreadable = bool(notes)
+        copies: dict[str, list[NotebookNode]] = defaultdict(list)
+        for cell in nb.cells:
+            marks = cell.metadata.pop("nbgrader", None)
+            if marks and marks.grade_id in released:
+                copies[marks.grade_id].append(cell)
+        for id, found in copies.items():
+            original = released[id]
+            locked = original.metadata.nbgrader.locked
+            changed = [cell for cell in found if cell.source != original.source]
+            cell = changed[-1] if changed and not locked else found[-1]
+            if len(found) > 1:
+                notes.append(
+                    f"{id} is there {len(found)} times: the last one{'' if locked else ' with changes'} counts"
+                )
+            if changed and locked:
+                notes.append(f"{id} was changed: its own text is back")
+                cell.source = original.source
+            nb.cells[nb.cells.index(cell)] = _as(original, cell)
+        for id in sorted(released.keys() - copies.keys()):
+            if released[id].metadata.nbgrader.grade or released[id].metadata.nbgrader.task:
+                _insert(nb, released[id], after=f"{id}-answer")
+                if not unreadable:
+                    notes.append(f"{id} was missing: it is back")
+        if notes:
+            nb.metadata[NOTES] = notes
+            lines = "\n".join(f"- {note}." for note in notes)
+            nb.cells.insert(0, new_markdown_cell(f"**From the grader**\n\n{lines}", id="from-the-grader"))
+        return nb, resources
+
+
+def _released_cells(notebook: Any) -> dict[str, NotebookNode]:
+    """The marked cells of a released notebook by grade_id, as the gradebook has them."""
+    points = {cell.name: cell.max_score for cell in [*notebook.grade_cells, *notebook.task_cells]}
+    solutions = {cell.name for cell in notebook.solution_cells}
+    tasks = {cell.name for cell in notebook.task_cells}
+    cells = {}
+    for source in notebook.source_cells:
+        name = source.name
+        marks = {
+            "schema_version": 3,
+            "grade_id": name,
+            "grade": name in points and name not in tasks,
+            "solution": name in solutions,
+            "task": name in tasks,
+            "locked": source.locked,
+            "checksum": source.checksum,
+            "cell_type": source.cell_type,
+        }
+        if name in points:
+            marks["points"] = points[name]
+        new = new_code_cell if source.cell_type == "code" else new_markdown_cell
+        cells[name] = new(source=source.source, id=f"restored-{name}"[:64], metadata={"nbgrader": marks})
+    return cells
+
+
+def _as(original: NotebookNode, cell: NotebookNode) -> NotebookNode:
+    """The submitted cell with the marks, and so the type, of the released one."""
+    restored = NotebookNode(original, source=cell.source, id=cell.id)
+    if "attachments" in cell and original.cell_type == "markdown":
+        restored["attachments"] = cell.attachments
+    return restored
+
+
+def _insert(nb: NotebookNode, cell: NotebookNode, after: str) -> None:
+    ids = [other.metadata.get("nbgrader", {}).get("grade_id") for other in nb.cells]
+    nb.cells.insert(ids.index(after) + 1 if after in ids else len(ids), cell)
+
+
+class JudgeCells(NbGraderPreprocessor):
+    """Runs and judges a notebook in place of nbgrader's Execute; nbgrader reads the scores from the outputs."""
+
+    timeout = Float(60.0, help="Seconds that one cell may compute.").tag(config=True)
+
+    def preprocess(self, nb: NotebookNode, resources: Resources) -> tuple[NotebookNode, Resources]:
+        """Run every cell and put the outcomes where the grade cells are."""
+        judge(nb, folder=Path(resources["metadata"]["path"]), timeout=self.timeout)
+        return nb, resources

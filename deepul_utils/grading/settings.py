@@ -1,0 +1,101 @@
+"""How nbgrader works on this course: its folders, its stub, and who reads, runs and judges a submission."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import warnings
+from pathlib import Path
+
+from nbgrader.converters.base import BaseConverter
+from nbgrader.preprocessors import (
+    AssignLatePenalties,
+    CheckCellMetadata,
+    LimitOutput,
+    OverwriteKernelspec,
+    SaveAutoGrades,
+)
+from traitlets.config import Config
+from traitlets.config.loader import PyFileConfigLoader
+
+from deepul_utils.grading.record import JudgeCells, RestoreCells, SubmissionReader
+
+FILE = "nbgrader_config.py"
+
+
+def settings(root: Path, course: Path | None = None) -> Config:
+    """nbgrader's configuration for the course whose repository is `root`.
+
+    Also puts this Python's programs on PATH, where nbgrader looks for alembic.
+
+    Args:
+        root: the repository, with solutions/ and exercises/.
+        course: the folder of submitted/, autograded/, feedback/ and gradebook.db; `root` where not given.
+    """
+    programs = str(Path(sys.executable).parent)
+    if programs not in os.environ["PATH"].split(os.pathsep):
+        os.environ["PATH"] = programs + os.pathsep + os.environ["PATH"]
+    config = _folders(root.resolve(), (course or root).resolve())
+    config.CourseDirectory.ignore = [".ipynb_checkpoints", "__pycache__", "*.pyc", "feedback", "*_hand_in.zip"]
+    config.ClearSolutions.code_stub = {"python": "raise NotImplementedError()"}
+    config.Autograde.exporter_class = SubmissionReader
+    config.Autograde.sanitize_preprocessors = [RestoreCells, OverwriteKernelspec, CheckCellMetadata]
+    config.Autograde.autograde_preprocessors = [
+        JudgeCells,
+        LimitOutput,
+        SaveAutoGrades,
+        AssignLatePenalties,
+        CheckCellMetadata,
+    ]
+    return config
+
+
+def load(root: Path, course: Path) -> Config:
+    """The `settings` with what the nbgrader_config.py of `root`, and then that of `course`, say on top of them."""
+    root, course = root.resolve(), course.resolve()
+    config = settings(root, course)
+    for folder in dict.fromkeys([root, course]):
+        if (folder / FILE).is_file():
+            config.merge(PyFileConfigLoader(FILE, str(folder)).load_config())
+    config.merge(_folders(root, course))
+    return config
+
+
+def _folders(root: Path, course: Path) -> Config:
+    config = Config()
+    config.CourseDirectory.root = str(course)
+    config.CourseDirectory.source_directory = os.path.relpath(root / "solutions", course)
+    config.CourseDirectory.release_directory = os.path.relpath(root / "exercises", course)
+    return config
+
+
+class NbgraderFailed(Exception):
+    """nbgrader gave up; the message is the reason that it logged."""
+
+
+def start(app: BaseConverter) -> None:
+    """Run one of nbgrader's converters without its log.
+
+    Raises:
+        NbgraderFailed: with the reason in one line.
+    """
+    app.log = logging.Logger("nbgrader")
+    app.log.addHandler(reasons := _Reasons(logging.ERROR))
+    try:
+        with warnings.catch_warnings():  # SQLAlchemy warns about how nbgrader uses it
+            warnings.simplefilter("ignore")
+            app.start()
+    except Exception as error:  # nbgrader logs the reason, then raises an exception that points to its log
+        raise NbgraderFailed(reasons.first or str(error)) from None
+
+
+class _Reasons(logging.Handler):
+    """Keeps the first reason that nbgrader logs: the last line of a traceback, or a message of its own."""
+
+    first = ""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        line = record.getMessage().strip().splitlines()[-1]
+        if not self.first and not line.startswith("There was an error processing assignment"):
+            self.first = line
