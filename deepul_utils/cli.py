@@ -38,7 +38,9 @@ def deepul() -> None:
 
 @app.command(rich_help_panel=BOOK)
 def book(
-    execute: Annotated[bool, typer.Option("--execute", help="Run every chapter again first, and keep its new outputs.")] = False,
+    execute: Annotated[
+        bool, typer.Option("--execute", help="Run every chapter again first, and keep its new outputs.")
+    ] = False,
 ) -> None:
     """Build the site into `_build/html`.
 
@@ -117,7 +119,8 @@ def grade(
     ] = Path(),
     student: Annotated[str, typer.Option(help="Grade these only: a name, or a pattern such as `a*`.")] = "*",
     timeout: Annotated[
-        float | None, typer.Option(help="Seconds that one cell may compute.", show_default="as in nbgrader_config.py, or 60")
+        float | None,
+        typer.Option(help="Seconds that one cell may compute.", show_default="as in nbgrader_config.py, or 60"),
     ] = None,
 ) -> None:
     """Grade what students handed in: `submitted/STUDENT/WEEK/*.ipynb`.
