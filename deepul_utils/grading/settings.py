@@ -96,6 +96,6 @@ class _Reasons(logging.Handler):
     first = ""
 
     def emit(self, record: logging.LogRecord) -> None:
-        line = record.getMessage().strip().splitlines()[-1]
-        if not self.first and not line.startswith("There was an error processing assignment"):
-            self.first = line
+        lines = record.getMessage().strip().splitlines()
+        if not self.first and not lines[0].startswith("There was an error processing assignment"):
+            self.first = lines[-1 if lines[0].startswith("Traceback") else 0]
