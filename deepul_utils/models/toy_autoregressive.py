@@ -26,7 +26,7 @@ class ToyAutoregressive(nn.Module):
     Raises:
         ValueError: `num_values` or `dims` is below 1, or `x` is not (B, D) integers from 0 to K-1.
 
-    Paper: Bengio and Bengio, "Modeling High-Dimensional Discrete Data with Multi-Layer Neural Networks" (1999), whose
+    Paper: Bengio and Bengio, "Modeling High-Dimensional Discrete Data with Multi-Layer Neural Networks" (2000), whose
     conditionals share their hidden units; here nothing is shared.
 
     Example:

@@ -1,22 +1,29 @@
-"""Laws and points in two dimensions: heat maps of p(x0, x1) and scatter plots."""
+"""A law over pairs, p(x0, x1), as a heat map."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import numpy as np
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap, PowerNorm, to_rgb
+from numpy.typing import ArrayLike
+
+from deepul_utils.plotting.style import COLOURS
 
 
-def heat_map(probs: Any, ax: Axes | None = None, *, top: float | None = None, title: str = "") -> Axes:
+def heat_map(
+    probs: ArrayLike, ax: Axes | None = None, *, role: str = "model", top: float | None = None, title: str = ""
+) -> Axes:
     """Draw a law p(x0, x1) as a heat map, x0 to the right and x1 upwards.
+
+    The colour goes with the square root of p, so that faint cells are seen beside dark ones.
 
     Args:
         probs: (K0, K1) probabilities, indexed [x0, x1].
         ax: where to draw; the current axes where not given.
-        top: the probability that gets the darkest colour; the largest one where not given.
-            Give maps that stand side by side the same.
+        role: "data", "model" or "truth", whose colour the map gets.
+        top: the probability of the darkest colour; the largest one where not given. Give the same to maps that are to
+            be compared.
         title: stands above the map.
 
     Raises:
@@ -32,7 +39,10 @@ def heat_map(probs: Any, ax: Axes | None = None, *, top: float | None = None, ti
     if probs.ndim != 2:
         raise ValueError(f"probs must be (K0, K1), got {probs.shape}; reshape it so that probs[x0, x1] is p(x0, x1)")
     ax = plt.gca() if ax is None else ax
-    ax.imshow(probs.T, origin="lower", cmap="Blues", vmin=0, vmax=probs.max() if top is None else top)
+    colour = np.array(to_rgb(COLOURS[role]))
+    shades = LinearSegmentedColormap.from_list(role, np.stack([np.ones(3), colour, 0.5 * colour]))
+    norm = PowerNorm(0.5, vmin=0, vmax=probs.max() if top is None else top)
+    ax.imshow(probs.T, origin="lower", cmap=shades, norm=norm)
     ax.set(xlabel="$x_0$", ylabel="$x_1$", title=title)
     ax.grid(False)
     return ax

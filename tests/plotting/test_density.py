@@ -29,6 +29,14 @@ def test_maps_side_by_side_share_a_scale():
     assert heat_map(np.full((2, 2), 0.25), right).images[0].get_clim() == (0, 0.25)
 
 
+def test_the_darkest_cell_is_the_likeliest_and_an_impossible_one_is_white():
+    image = heat_map([[0.0, 0.1], [0.3, 0.6]], role="truth").images[0]
+    luminance = image.to_rgba(image.get_array())[..., :3].mean(-1)  # rows upwards
+    assert luminance[0, 0] == 1
+    assert luminance.argmin() == 3
+    assert len(np.unique(luminance)) == 4
+
+
 def test_only_a_table_can_be_drawn():
     with pytest.raises(ValueError, match=r"must be \(K0, K1\), got \(4,\)"):
         heat_map(np.ones(4))
