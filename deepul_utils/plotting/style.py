@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
+from io import BytesIO
 from typing import Any
 
 import matplotlib as mpl
 from cycler import cycler
 from IPython.core.getipython import get_ipython
+from matplotlib.figure import Figure
+from PIL import Image
 
 # The COLOURS of explorables/kit.js.
 COLOURS = {"data": "#3b7dd8", "model": "#e0723a", "truth": "#2e9b6a", "bad": "#d1495b", "quiet": "#8a8f98"}
@@ -42,7 +46,7 @@ _RC: Any = {
 
 
 def use() -> None:
-    """Give every later figure of this process the book's look, at twice the pixels inside a notebook.
+    """Give every later figure of this process the book's look; notebooks keep it sharp and small.
 
     Example:
         >>> use()
@@ -50,8 +54,18 @@ def use() -> None:
         'white'
     """
     mpl.rcParams.update(_RC)
-    shell = get_ipython()
-    if shell is not None and hasattr(shell, "kernel"):
-        from matplotlib_inline.config import InlineBackend
+    formatter = getattr(get_ipython(), "display_formatter", None)
+    if formatter is not None:
+        # Loading it sets a formatter of its own, so it must not be loaded later.
+        import matplotlib_inline.backend_inline  # noqa: F401
 
-        InlineBackend.instance(parent=shell).figure_formats = {"retina"}
+        formatter.formatters["image/png"].for_type(Figure, _png)
+
+
+def _png(figure: Figure) -> tuple[str, dict[str, int]]:
+    """The figure in 256 colours, a third of the bytes, with two pixels for each one on the page."""
+    drawn, small = BytesIO(), BytesIO()
+    figure.savefig(drawn, format="png", dpi=2 * figure.dpi, bbox_inches="tight")
+    image = Image.open(drawn).convert("RGB").quantize(256, dither=Image.Dither.NONE)
+    image.save(small, format="png", optimize=True)
+    return b64encode(small.getvalue()).decode(), {"width": image.width // 2, "height": image.height // 2}
