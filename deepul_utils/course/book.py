@@ -14,7 +14,7 @@ from pathlib import Path
 
 _STEP = re.compile(r"(reading sources|writing output)\.\.\. \[ *(\d+)%\] (\S+)")
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-_CELL = re.compile(r"\.ipynb:(\d+)(\d{4})\b")  # MyST-NB counts 10,000 lines a cell
+_CELL = re.compile(r"\.ipynb:(\d+)(\d{4})\b")  # MyST-NB counts 10,000 lines a cell, and one too many
 
 
 class BookError(Exception):
@@ -90,9 +90,9 @@ def _run_jupyter_book(root: Path, into: Path, progress: Callable[[str, float], N
 
 def _why(lines: list[str], root: Path) -> str:
     found = [line for line in lines if re.search(r"\b(WARNING|ERROR|CRITICAL):", line)]
-    if not found:  # an exception: its name and what it says
-        raised = max((i for i, line in enumerate(lines) if re.match(r"\S*(Error|Exception)\b", line)), default=-1)
-        found = [" ".join(line.strip(" =") for line in lines[raised:] if line.strip(" =")) or "Jupyter Book gave no reason"]
-    first = _CELL.sub(lambda match: f".ipynb, cell {match[1]}, line {int(match[2])}", found[0]).replace(f"{root}/", "")
+    if not found:  # an exception: its name and all that it says
+        start = max((i for i, line in enumerate(lines) if re.match(r"\S*(Error|Exception)\b", line)), default=0)
+        found = [" ".join(filter(None, (line.strip(" =") for line in lines[start:])))]
+    reason = _CELL.sub(lambda match: f".ipynb, cell {match[1]}, line {int(match[2]) - 1}", found[0])
     more = f" (and {len(found) - 1} more like it)" if len(found) > 1 else ""
-    return f"the book was not built: {first}{more}"
+    return f"the book was not built: {reason.replace(f'{root}/', '')}{more}"

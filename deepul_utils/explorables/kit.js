@@ -45,7 +45,7 @@ const narrow = () => window.matchMedia("(max-width: 600px)").matches;
 // A chart: an SVG that scales with its column, with axes and labels. `plot` is the group to draw into.
 // x, y: domains [low, high]; label: what a screen reader says of the whole figure.
 function chart({ width = narrow() ? 380 : 640, height = narrow() ? 260 : 300, x, y, xLabel = "", yLabel = "", label, xTicks, yTicks }) {
-  const box = { left: 52, right: width - 14, top: 12, bottom: height - 42 };
+  const box = { left: 60, right: width - 14, top: 12, bottom: height - 42 };
   const X = linear(x, [box.left, box.right]);
   const Y = linear(y, [box.bottom, box.top]);
   const text = (content, attributes) => s("text", { fill: "currentColor", "font-size": 13, ...attributes }, content);
@@ -115,7 +115,6 @@ function legend(entries) {
 function draggable(handle, { svg, X, label, min, max, step, get, move }) {
   const go = (value) => move(Math.min(max, Math.max(min, +(min + Math.round((value - min) / step) * step).toPrecision(12))));
   fill(handle, { tabindex: 0, role: "slider", "aria-label": label, "aria-valuemin": min, "aria-valuemax": max, style: "cursor:ew-resize;touch-action:none" }, []);
-  if (!handle.hasAttribute("stroke")) fill(handle, { stroke: "transparent", "stroke-width": 20, "pointer-events": "all" }, []); // a finger's width
   handle.addEventListener("pointerdown", (event) => {
     event.preventDefault();
     handle.focus();
