@@ -28,6 +28,7 @@ def parse(text: str) -> NotebookNode:
     """
     if len(text) > SIZE_LIMIT:
         raise UnreadableNotebook(f"is larger than {SIZE_LIMIT / 1e6:.0f} MB")
+    text = text.removeprefix("\ufeff")
     if not text.strip():
         raise UnreadableNotebook("is empty")
     if text.lstrip().startswith("<"):
@@ -47,7 +48,7 @@ def parse(text: str) -> NotebookNode:
 
 def _cell(number: int, cell: Any) -> NotebookNode | None:
     """A clean copy of a cell, or nothing where it is no cell."""
-    if not isinstance(cell, dict) or cell.get("cell_type") not in ("code", "markdown", "raw"):
+    if not isinstance(cell, dict) or cell.get("cell_type") not in ["code", "markdown", "raw"]:
         return None
     source = cell.get("source")
     if isinstance(source, list) and all(isinstance(line, str) for line in source):

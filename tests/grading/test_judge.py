@@ -1,0 +1,70 @@
+"""Every question gets an outcome, whatever the cells around it do."""
+
+from nbformat.v4 import new_code_cell
+
+from deepul_utils.grading.judge import judge
+
+
+def outcomes(notebook, folder, timeout=30):
+    judged = judge(notebook, folder=folder, timeout=timeout)
+    assert list(judged) == ["sums-double", "sums-half"]
+    return judged["sums-double"], judged["sums-half"]
+
+
+def cell(notebook, id):
+    return next(cell for cell in notebook.cells if cell.id == id)
+
+
+def messages(outcome):
+    return [case.message for case in outcome.cases if not case.passed]
+
+
+def test_right_and_wrong_answers_and_noise_on_stderr(course, tmp_path):
+    warns = "    import sys, warnings; warnings.warn('no'); print('hm', file=sys.stderr)\n    return x // 2"
+    notebook = course.answered(half=warns)
+    cell(notebook, "half-check").metadata.nbgrader.points = 6  # as a gradebook may have it
+    double, half = outcomes(notebook, tmp_path)
+    assert double.score == 2
+    assert (half.score, messages(half)) == (2, ["the answer should be 2.5, got 2\nUsual cause: // drops the rest"])
+    shown = cell(notebook, "half-check").outputs
+    assert shown[0].output_type == "execute_result"
+    assert shown[0].data["text/plain"] == "4.0"
+    assert [output.name for output in shown[1:]] == ["stdout"]
+    assert [c.execution_count for c in notebook.cells if c.cell_type == "code"] == [1, 2, 3, 4, 5, 6]
+
+
+def test_one_cell_takes_nothing_from_the_others(course, tmp_path):
+    """A syntax error, a lost import, and a cell that ends Python: what does not need them is judged."""
+    notebook = course.answered(double="    return 2 * (x")
+    cell(notebook, "imports").source = "import tiny_homework\nimport a_module_that_nobody_has"
+    ends = new_code_cell("import os; os._exit(3)")
+    notebook.cells.insert(notebook.cells.index(cell(notebook, "half-check")), ends)
+    double, half = outcomes(notebook, tmp_path)
+    assert double.score == 0
+    assert messages(double) == ["the notebook has no `double`: run the cell that defines it"] * 2
+    assert half.score == 3
+    assert cell(notebook, "double-answer").outputs[0].ename == "SyntaxError"
+    assert [output.evalue for output in ends.outputs] == ["a cell ended the Python that ran it"]
+
+
+def test_a_question_that_never_ends_costs_only_itself(course, tmp_path):
+    notebook = course.answered(double="    while True: pass")
+    notebook.cells.insert(3, new_code_cell("while True: pass"))
+    double, half = outcomes(notebook, tmp_path, timeout=8)
+    assert (double.score, messages(double)) == (0, ["it took longer than 8 seconds"])
+    assert half.score == 3
+
+
+def test_a_question_that_ends_python_costs_only_itself(course, tmp_path):
+    double, half = outcomes(course.answered(double="    import os; os._exit(1)"), tmp_path)
+    assert (double.score, messages(double)) == (0, ["it ended the Python that ran it"])
+    assert half.score == 3
+
+
+def test_a_grade_cell_of_no_question_gives_nothing(course, tmp_path):
+    notebook = course.answered()
+    cell(notebook, "double-check").metadata.nbgrader.grade_id = "sums-dubble"
+    judged = judge(notebook, folder=tmp_path, timeout=30)
+    assert judged["sums-dubble"].score == 0
+    assert messages(judged["sums-dubble"]) == ["no check of this course judges this cell"]
+    assert judged["sums-half"].score == 3

@@ -1,0 +1,92 @@
+"""A kernel survives what students write, and says how each cell ended."""
+
+import time
+
+import pytest
+
+from deepul_utils.grading import kernel
+from deepul_utils.grading.kernel import Kernel
+
+
+@pytest.fixture(scope="module")
+def python(tmp_path_factory):
+    with Kernel(tmp_path_factory.mktemp("folder"), "autograde") as kernel:
+        yield kernel
+
+
+def test_state_is_kept_from_cell_to_cell(python):
+    assert python.run("x = 3", 10).outputs == []
+    run = python.run("x + 1", 10)
+    assert run.data("text/plain") == "4"
+    assert run.error == run.stopped == ""
+
+
+def test_streams_are_joined_in_order(python):
+    run = python.run(
+        "import sys\nfor i in range(3): print(i, flush=True)\nprint('oh', file=sys.stderr, flush=True)\nprint(3)", 10
+    )
+    assert [(o.name, o.text) for o in run.outputs] == [("stdout", "0\n1\n2\n"), ("stderr", "oh\n"), ("stdout", "3\n")]
+
+
+def test_an_exception_is_the_error_and_the_next_cell_runs(python):
+    run = python.run("print('before')\n1 / 0", 10)
+    assert run.error == "ZeroDivisionError: division by zero"
+    assert run.outputs[0].text == "before\n"
+    assert python.run("1", 10).data("text/plain") == "1"
+
+
+def test_a_syntax_error_is_an_error(python):
+    assert python.run("def f(:\n  pass", 10).error.startswith("SyntaxError: ")
+
+
+def test_it_runs_in_its_folder_and_can_tell_that_it_is_graded(python):
+    assert python.run("import os; os.environ['NBGRADER_EXECUTION']", 10).data("text/plain") == "'autograde'"
+    assert "folder" in python.run("os.getcwd()", 10).data("text/plain")
+
+
+def test_nobody_types(python):
+    assert "StdinNotImplementedError" in python.run("input('your name')", 10).error
+
+
+def test_an_endless_loop_is_interrupted_and_the_state_stays(python):
+    python.run("kept = 7", 10)
+    run = python.run("print('on my way')\nwhile True: pass", 0.5)
+    assert run.stopped == "took longer than 0.5 seconds"
+    assert [o.output_type for o in run.outputs] == ["stream"]
+    assert python.run("kept", 10).data("text/plain") == "7"
+
+
+def test_seconds_are_those_of_computing(python):
+    """A cell that shares the machine with others is not late; one that sleeps is, after `PATIENCE` times as long."""
+    assert python.run("import time; time.sleep(0.8)", 0.5).stopped == ""
+    began = time.monotonic()
+    assert python.run("time.sleep(60)", 0.3).stopped == "took longer than 0.3 seconds"
+    assert time.monotonic() - began < 30
+
+
+def test_endless_printing_is_cut_and_stopped(python):
+    run = python.run("while True: print('x' * 1000)", 1)
+    assert run.stopped
+    assert sum(len(o.text) for o in run.outputs) < kernel.OUTPUT_LIMIT + 1000
+    assert run.outputs[-1].text.endswith("... more was printed than a grader keeps ...\n")
+    assert python.run("1", 10).data("text/plain") == "1"
+
+
+def test_what_comes_after_a_flood_is_still_the_result(python):
+    run = python.run("print('x' * 1_000_000)\n42", 10)
+    assert run.data("text/plain") == "42"
+
+
+def test_a_cell_that_will_not_stop_ends_its_kernel(tmp_path, monkeypatch):
+    monkeypatch.setattr(kernel, "GRACE", 1.0)
+    with Kernel(tmp_path, "autograde") as python:
+        stubborn = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)\nwhile True: pass"
+        assert python.run(stubborn, 0.5).stopped == "took longer than 0.5 seconds"
+        assert not python.alive
+
+
+@pytest.mark.parametrize("end", ["import os; os._exit(0)", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"])
+def test_a_cell_that_ends_python_is_said(tmp_path, end):
+    with Kernel(tmp_path, "autograde") as python:
+        assert python.run(f"print('bye', flush=True); {end}", 10).stopped == "ended the Python that ran it"
+        assert not python.alive
