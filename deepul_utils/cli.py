@@ -62,7 +62,7 @@ def book(
                 bar.update(task, description=page, completed=done)
 
             if execute:
-                notebooks.execute(sorted(root.glob("book/week*/*.ipynb")), show)
+                notebooks.execute(notebooks.chapters(root), show)
             page = site.build(root, progress=show)
     except (site.BookError, notebooks.NotebookError) as error:
         raise fail(str(error)) from None
