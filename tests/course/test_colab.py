@@ -159,5 +159,5 @@ def test_setup_leaves_a_numpy_that_is_too_old_alone(tmp_path, setup_cell, archiv
 
 def test_core_asks_for_what_colab_has():
     core = [Requirement(line) for line in PROJECT["dependencies"]]
-    assert {requirement.name for requirement in core} == set(COLAB)
+    assert {requirement.name for requirement in core} <= set(COLAB)
     assert [str(r) for r in core if not r.specifier.contains(Version(COLAB[r.name]))] == []
