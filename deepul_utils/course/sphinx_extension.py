@@ -1,4 +1,4 @@
-"""What the book asks of Sphinx beyond Jupyter Book: boxes from plain Markdown, links to references by their keys."""
+"""What the book asks of Sphinx beyond Jupyter Book: boxes from plain Markdown, references by key, code for readers."""
 
 from __future__ import annotations
 
@@ -27,6 +27,18 @@ class Boxes(SphinxTransform):
             quote.replace_self(nodes.admonition("", title, *quote.children, classes=[BOXES[heading.astext()]]))
 
 
+class CodeForReaders(SphinxTransform):
+    """Drop the mark by which nbval knows the cells that state a number."""
+
+    default_priority = 500
+
+    def apply(self, **kwargs: Any) -> None:
+        for code in self.document.findall(nodes.literal_block):
+            if code.rawsource.startswith("# NBVAL_CHECK_OUTPUT\n"):
+                text = code.astext().partition("\n")[2]
+                code.rawsource, code.children = text, [nodes.Text(text)]
+
+
 def name_references(app: Sphinx, env: BuildEnvironment) -> None:
     """Let Markdown link to an entry of the bibliography by its key: `../references.md#shannon1948`."""
     for place, bibliography in env.get_domain("cite").bibliographies.items():  # type: ignore[attr-defined]
@@ -35,7 +47,8 @@ def name_references(app: Sphinx, env: BuildEnvironment) -> None:
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
-    """Register both with Sphinx."""
+    """Register all three with Sphinx."""
     app.add_transform(Boxes)
+    app.add_transform(CodeForReaders)
     app.connect("env-updated", name_references)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

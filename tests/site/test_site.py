@@ -69,8 +69,8 @@ def test_page_reads_well(browser, server, name, width):
         for theme in ("light", "dark"):
             page.emulate_media(color_scheme=theme)
             page.wait_for_function(f"document.documentElement.dataset.theme === '{theme}'", timeout=5000)
-            assert page.evaluate("document.documentElement.scrollWidth") <= width
             probe(page, "spills", "faintWords")
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
             picture(page, f"{name}-{width}-{theme}")
         probe(page, "unrenderedMaths", "badPictures", "namelessControls", "tinyLetters", "undrawnExplorables")
         assert page.locator(":is(article, .bd-search-container) h1").count() == 1
