@@ -45,8 +45,8 @@ def empirical(x: ArrayLike, num_values: int, smoothing: float = 0.0) -> Tensor:
 class Histogram(nn.Module):
     """A free probability for each of K values: p(x) = softmax(l)_x.
 
-    It starts uniform, and gradient descent on `loss` takes it towards the empirical law. `Histogram.counted` goes there
-    in one step.
+    It starts uniform, and gradient descent on `loss` takes it towards the empirical
+    law. `Histogram.counted` goes there in one step.
 
     Args:
         num_values: K.
@@ -63,13 +63,13 @@ class Histogram(nn.Module):
 
     @classmethod
     def counted(cls, x: ArrayLike, num_values: int, smoothing: float = 0.0) -> Histogram:
-        """The model whose law is `empirical` of the same arguments: without smoothing, that of highest likelihood."""
+        """The model whose law is `empirical` of the same arguments."""
         model = cls(num_values)
-        model.logits.data = empirical(x, num_values, smoothing).log().float()  # log 0 = -inf: impossible
+        model.logits.data = empirical(x, num_values, smoothing).log().float()
         return model
 
     def log_prob(self, x: Tensor) -> Tensor:
-        """log p(x) in nats, (B,) for (B,) integers; -inf for a value that a counted model never saw."""
+        """log p(x) in nats, (B,) for (B,) integers; -inf for what a count of 0 excludes."""
         return Categorical(logits=self.logits).log_prob(x)
 
     def loss(self, x: Tensor) -> Tensor:
