@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib import pyplot as plt
-from matplotlib.axes import Axes
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 @dataclass
@@ -41,6 +43,8 @@ class History:
             floor: the loss of the true law, drawn as a line that no model gets below for long.
             ax: where to draw; the current axes where not given.
         """
+        from matplotlib import pyplot as plt  # a second that training alone need not wait for
+
         ax = plt.gca() if ax is None else ax
         ax.plot(
             np.arange(len(self.train)) / self.steps_per_epoch, self.train, color="C0", alpha=0.5, lw=1, label="train"
