@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -64,11 +63,14 @@ def grade(
 
 def _grade_one(config: Config, folders: CourseDirectory, student: str) -> Graded:
     """Grade one student's notebooks and write the feedback; whatever goes wrong stays here."""
-    folders.student_id = glob.escape(student)
+    if set(student) & set("[]*?"):
+        return Graded(student, None, 0, 0, ("nbgrader cannot use this name: take [, ], * and ? out of the folder's",))
+    folders.student_id = student
     before = os.environ.get("NBGRADER_EXECUTION")
     try:
-        start(Autograde(coursedir=folders, config=config, force=True))
-        start(GenerateFeedback(coursedir=folders, config=config, force=True))
+        if _hands_in_something(folders, student):
+            start(Autograde(coursedir=folders, config=config, force=True))
+            start(GenerateFeedback(coursedir=folders, config=config, force=True))
     except NbgraderFailed as error:
         return Graded(student, None, 0, 0, (f"nbgrader could not grade it: {error}",))
     finally:  # nbgrader leaves it behind where it fails
@@ -76,6 +78,23 @@ def _grade_one(config: Config, folders: CourseDirectory, student: str) -> Graded
         if before is not None:
             os.environ["NBGRADER_EXECUTION"] = before
     return _result(folders, student)
+
+
+def _hands_in_something(folders: CourseDirectory, student: str) -> bool:
+    """Whether there is a notebook of the week; where there is none, which nbgrader cannot grade, records 0 points."""
+    week = folders.assignment_id
+    submitted = Path(folders.format_path(folders.submitted_directory, student, week))
+    with Gradebook(folders.db_url) as gradebook:
+        if any(
+            (submitted / f"{notebook.name}.ipynb").is_file() for notebook in gradebook.find_assignment(week).notebooks
+        ):
+            return True
+        gradebook.update_or_create_student(student)
+        for notebook in gradebook.update_or_create_submission(week, student).notebooks:
+            for grade in notebook.grades:
+                grade.auto_score, grade.needs_manual_grade = 0, False
+        gradebook.db.commit()
+    return False
 
 
 def _result(folders: CourseDirectory, student: str) -> Graded:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_output
 
 from deepul_utils.checks.question import OUTCOME_MIME, QUESTIONS, CaseResult, Outcome, Question, grade_id
+from deepul_utils.checks.student import NotebookStudent
 from deepul_utils.grading.kernel import Kernel, Run
 
 JUDGED = "the question can be judged"  # the only case of a question whose check did not come to an end
@@ -32,51 +34,68 @@ def judge(notebook: NotebookNode, *, folder: Path, timeout: float, execution: st
     """
     questions = {grade_id(id): question for id, question in QUESTIONS.items()}
     outcomes: dict[str, Outcome] = {}
-    ran: list[str] = []
-    kernel = Kernel(folder, execution)
-    try:
+    with contextlib.closing(_Session(folder, timeout, execution)) as session:
         for count, cell in enumerate((cell for cell in notebook.cells if cell.cell_type == "code"), start=1):
-            if not kernel.alive:
-                kernel = _again(kernel, ran, folder, timeout, execution)
             marks = cell.metadata.get("nbgrader", {})
             if marks.get("grade") and not marks.get("solution"):
                 id = marks["grade_id"]
-                outcomes[id], cell.outputs = _judge_one(kernel, questions.get(id), marks, timeout)
+                outcomes[id], streams = session.judge(questions[id]) if id in questions else (_unknown(marks), [])
+                cell.outputs = [_verdict(outcomes[id], marks["points"]), *streams]
             else:
-                run = kernel.run(cell.source, timeout)
-                cell.outputs = run.outputs + ([_error(run.stopped)] if run.stopped else [])
-                if not run.stopped:
-                    ran.append(cell.source)
+                cell.outputs = session.run(cell.source)
             cell.execution_count = count
-    finally:
-        kernel.stop()
     return outcomes
 
 
-def _again(dead: Kernel, ran: list[str], folder: Path, timeout: float, execution: str) -> Kernel:
-    """A new kernel that has run again what ran well; what ends it this time is left out."""
-    dead.stop()
-    kernel = Kernel(folder, execution)
-    for source in list(ran):
-        kernel.run(source, timeout)
-        if not kernel.alive:
-            ran.remove(source)
-            return _again(kernel, ran, folder, timeout, execution)
-    return kernel
+class _Session:
+    """A submission's kernel, which comes back to life where a cell ends it."""
+
+    def __init__(self, folder: Path, timeout: float, execution: str) -> None:
+        self._folder, self._timeout, self._execution = folder, timeout, execution
+        self._kernel: Kernel | None = None
+        self._ran: list[str] = []
+
+    def close(self) -> None:
+        if self._kernel:
+            self._kernel.stop()
+
+    def _alive(self) -> Kernel:
+        """A kernel that has run what ran well before; what ends it this time is left out."""
+        while self._kernel is None or not self._kernel.alive:
+            self.close()
+            self._kernel = Kernel(self._folder, self._execution)
+            for source in list(self._ran):
+                self._kernel.run(source, self._timeout)
+                if not self._kernel.alive:
+                    self._ran.remove(source)
+                    break
+        return self._kernel
+
+    def run(self, source: str) -> list[NotebookNode]:
+        """Run a cell of the student's and return its outputs."""
+        run = self._alive().run(source, self._timeout)
+        if not run.stopped:
+            self._ran.append(source)
+            return run.outputs
+        why = f"a cell {run.stopped}"
+        return [*run.outputs, new_output("error", ename=STOPPED, evalue=why, traceback=[f"{STOPPED}: {why}"])]
+
+    def judge(self, question: Question) -> tuple[Outcome, list[NotebookNode]]:
+        """The outcome of a question on all that has run so far, and what was printed on the way."""
+        if self._kernel is None:  # no code, no kernel
+            return question.judge(NotebookStudent({})), []
+        run = self._alive().run(_JUDGE.format(id=question.id), self._timeout)
+        return _outcome(question, run), [output for output in run.outputs if output.get("name") == "stdout"]
 
 
-def _judge_one(
-    kernel: Kernel, question: Question | None, marks: NotebookNode, timeout: float
-) -> tuple[Outcome, list[NotebookNode]]:
-    if question is None:
-        outcome, run = failed(marks["grade_id"], marks["points"], "no check of this course judges this cell"), Run([])
-    else:
-        run = kernel.run(_JUDGE.format(id=question.id), timeout)
-        outcome = _outcome(question, run)
-    # nbgrader reads the points from the first output that is a result or an error, so this one stands in front.
-    points = str(round(outcome.score / outcome.points * marks["points"], 2))
-    shown = new_output("execute_result", data=outcome._repr_mimebundle_() | {"text/plain": points}, execution_count=1)
-    return outcome, [shown, *(output for output in run.outputs if output.get("name") == "stdout")]
+def _verdict(outcome: Outcome, points: float) -> NotebookNode:
+    """The output from which nbgrader reads the points, since it is the first that is a result or an error."""
+    share = str(round(outcome.score / outcome.points * points, 2))
+    return new_output("execute_result", data=outcome._repr_mimebundle_() | {"text/plain": share}, execution_count=1)
+
+
+def _unknown(marks: NotebookNode) -> Outcome:
+    return failed(marks["grade_id"], marks["points"], "no check of this course judges this cell")
 
 
 def _outcome(question: Question, run: Run) -> Outcome:
@@ -101,8 +120,3 @@ def _read(question: Question, data: Any) -> Outcome:
 def failed(question: str, points: float, why: str) -> Outcome:
     """The outcome of a question that could not be judged: no points, and why."""
     return Outcome(question, points, (CaseResult(JUDGED, 1.0, False, why),))
-
-
-def _error(stopped: str) -> NotebookNode:
-    why = f"a cell {stopped}"
-    return new_output("error", ename=STOPPED, evalue=why, traceback=[f"{STOPPED}: {why}"])

@@ -109,5 +109,5 @@ def class_table(graded: Iterable[Graded]) -> Table:
         score = Text("not graded", style="red") if one.score is None else Text(f"{one.score:g} of {one.points:g}")
         if one.waiting:
             score.append(f"\n+ {one.waiting} to read", style="yellow")
-        table.add_row(one.student, score, Text("\n".join(one.problems)))
+        table.add_row(Text(one.student), score, Text("\n".join(one.problems)))
     return table

@@ -16,6 +16,7 @@ from nbgrader.preprocessors import (
     OverwriteKernelspec,
     SaveAutoGrades,
 )
+from sqlalchemy.exc import SAWarning
 from traitlets.config import Config
 from traitlets.config.loader import PyFileConfigLoader
 
@@ -27,7 +28,7 @@ FILE = "nbgrader_config.py"
 def settings(root: Path, course: Path | None = None) -> Config:
     """nbgrader's configuration for the course whose repository is `root`.
 
-    Also puts this Python's programs on PATH, where nbgrader looks for alembic.
+    Also puts this Python's programs on PATH, where nbgrader looks for alembic, and silences SQLAlchemy on nbgrader.
 
     Args:
         root: the repository, with solutions/ and exercises/.
@@ -36,6 +37,7 @@ def settings(root: Path, course: Path | None = None) -> Config:
     programs = str(Path(sys.executable).parent)
     if programs not in os.environ["PATH"].split(os.pathsep):
         os.environ["PATH"] = programs + os.pathsep + os.environ["PATH"]
+    warnings.filterwarnings("ignore", "Object of type <Submitted", SAWarning)
     config = _folders(root.resolve(), (course or root).resolve())
     config.CourseDirectory.ignore = [".ipynb_checkpoints", "__pycache__", "*.pyc", "feedback", "*_hand_in.zip"]
     config.ClearSolutions.code_stub = {"python": "raise NotImplementedError()"}
@@ -83,9 +85,7 @@ def start(app: BaseConverter) -> None:
     app.log = logging.Logger("nbgrader")
     app.log.addHandler(reasons := _Reasons(logging.ERROR))
     try:
-        with warnings.catch_warnings():  # SQLAlchemy warns about how nbgrader uses it
-            warnings.simplefilter("ignore")
-            app.start()
+        app.start()
     except Exception as error:  # nbgrader logs the reason, then raises an exception that points to its log
         raise NbgraderFailed(reasons.first or str(error)) from None
 

@@ -1,0 +1,154 @@
+"""A class is graded, the same by `deepul grade` and by nbgrader's own command; one's failure touches nobody else."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+import tiny_homework
+from nbgrader.api import Gradebook
+from typer.testing import CliRunner
+
+from deepul_utils.cli import app
+from deepul_utils.course.release import HomeworkError, generate
+from deepul_utils.grading import engine, settings
+from deepul_utils.grading.engine import GradingError
+
+WEEK = tiny_homework.WEEK
+MANUAL = ("sums-why", "sums", WEEK)
+
+
+def scores(course):
+    """Student by student, what the gradebook says: automatic points by question, and what waits for a person."""
+    with Gradebook(f"sqlite:///{course}/gradebook.db") as gradebook:
+        return {
+            submission.student.id: {
+                grade.name: "waits" if grade.needs_manual_grade else grade.auto_score
+                for notebook in submission.notebooks
+                for grade in notebook.grades
+            }
+            for submission in gradebook.assignment_submissions(WEEK)
+        }
+
+
+EXPECTED = {
+    "ada": {"sums-double": 2, "sums-half": 3, "sums-why": "waits"},
+    "ben b.": {"sums-double": 1, "sums-half": 2, "sums-why": 0},
+    "cora": {"sums-double": 0, "sums-half": 0, "sums-why": 0},
+    "dan": {"sums-double": 0, "sums-half": 0, "sums-why": 0},
+}
+
+
+@pytest.fixture(scope="module")
+def graded(shared_course):
+    """The class, graded: ada is right, ben in part, cora's file is damaged, dan handed in something else."""
+    course = shared_course
+    course.submit("ada", course.answered(half="    import sys; print('!', file=sys.stderr)\n    return x / 2"))
+    course.submit(
+        "ben b.", course.answered("    return 0 * x", "    return x // 2", why=course.released.cells[-2].source)
+    )
+    course.submit("cora", '{"cells": [')
+    course.submit("dan", course.answered(), name="sums (1).ipynb")
+    students = engine.submissions(course.root, WEEK)
+    assert students == list(EXPECTED)
+    results = list(engine.grade(course.root, WEEK, students, course=course.root, timeout=60))
+    assert "NBGRADER_EXECUTION" not in os.environ
+    return {result.student: result for result in results}
+
+
+def test_scores_reach_the_gradebook(graded, shared_course):
+    assert scores(shared_course.root) == EXPECTED
+
+
+def test_results_say_score_and_what_went_wrong(graded):
+    assert (graded["ada"].score, graded["ada"].points, graded["ada"].waiting) == (5, 6, 1)
+    assert graded["ada"].problems == ()
+    assert (graded["ben b."].score, graded["ben b."].waiting) == (3, 0)
+    assert graded["ben b."].problems == (
+        "sums.double: twice 3: the answer should be 6, got 0",
+        "sums.half: half of 5: the answer should be 2.5, got 2 (usual cause: // drops the rest)",
+    )
+    assert graded["cora"].score == 0
+    [problem] = graded["cora"].problems
+    assert problem.startswith("sums.ipynb is damaged: it is no valid JSON from line 1 on")
+
+
+def test_a_student_without_a_notebook_of_the_week_gets_nothing_and_is_told(graded):
+    assert graded["dan"].score == 0
+    assert graded["dan"].problems == (
+        "sums.ipynb was not handed in",
+        f"sums (1).ipynb is no notebook of {WEEK}: give it the name of one to have it graded",
+    )
+
+
+def test_feedback_is_written(graded, shared_course):
+    page = shared_course.root / "feedback" / "ben b." / WEEK / "sums.html"
+    assert "the answer should be 2.5, got 2" in page.read_text()
+    assert "From the grader" in (shared_course.root / "feedback/cora" / WEEK / "sums.html").read_text()
+
+
+def test_manual_scores_stay_when_graded_again(graded, shared_course):
+    course = shared_course
+    with Gradebook(f"sqlite:///{course.root}/gradebook.db") as gradebook:
+        grade = gradebook.find_grade(*MANUAL, "ada")
+        grade.manual_score, grade.needs_manual_grade = 0.5, False
+        gradebook.db.commit()
+    [again] = engine.grade(course.root, WEEK, ["ada"], course=course.root)
+    assert again.score == 5.5
+
+
+def test_nbgraders_own_command_gives_the_same_scores(graded, shared_course, tmp_path):
+    root = tmp_path / "elsewhere"
+    for name in ("solutions", "submitted"):
+        shutil.copytree(shared_course.root / name, root / name)
+    shutil.rmtree(root / "submitted/dan")  # whom nbgrader leaves out, with an exit code of 1
+    config = (Path(__file__).parents[2] / settings.FILE).read_text()
+    (root / settings.FILE).write_text(f"import tiny_homework\n{config}")  # its questions are not the course's own
+    generate(root, WEEK, into=tmp_path / "unused", db_url=f"sqlite:///{root}/gradebook.db")
+    command = [str(Path(sys.executable).with_name("nbgrader")), "autograde", WEEK]
+    bare = {key: value for key, value in os.environ.items() if key != "PATH"} | {"PATH": "/usr/bin:/bin"}
+    done = subprocess.run(command, cwd=root, env=bare, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert scores(root) == {name: EXPECTED[name] for name in ("ada", "ben b.", "cora")}
+
+
+def test_changed_questions_are_refused_once_graded(graded, shared_course, tmp_path, monkeypatch):
+    notebook = tiny_homework.solution()
+    notebook.cells = [cell for cell in notebook.cells if not cell.id.startswith("half")]
+    changed = tmp_path / "solutions" / WEEK / "sums.ipynb"
+    changed.parent.mkdir(parents=True)
+    nbformat.write(notebook, changed)
+    shutil.copy(shared_course.root / "gradebook.db", tmp_path)
+    with pytest.raises(HomeworkError, match="Cannot add or remove cells for notebook 'sums'"):
+        next(engine.grade(tmp_path, WEEK, ["ada"], course=tmp_path))
+
+
+def test_a_name_that_nbgrader_cannot_use_is_said(shared_course, tmp_path):
+    [result] = engine.grade(shared_course.root, WEEK, ["ben [2]"], course=tmp_path)
+    assert result.score is None
+    assert result.problems == ("nbgrader cannot use this name: take [, ], * and ? out of the folder's",)
+
+
+def test_nothing_to_grade_is_said(tmp_path):
+    with pytest.raises(GradingError, match=r"there is nothing to grade: no folder .*submitted/\*/week1_sums"):
+        engine.submissions(tmp_path, WEEK)
+
+
+def test_the_command_prints_the_class(shared_course, monkeypatch):
+    """A class whose only student's file is damaged, from the folder of the course, with a folder of its own."""
+    course = shared_course.root.parent / "class"
+    path = course / "submitted/eve" / WEEK / "sums.ipynb"
+    path.parent.mkdir(parents=True)
+    path.write_text("")
+    monkeypatch.chdir(shared_course.root)
+    result = CliRunner().invoke(app, ["grade", "week1", "--course", str(course)], env={"COLUMNS": "200"})
+    assert result.exit_code == 0, result.output
+    assert "0 of 6" in result.output
+    assert "sums.ipynb is empty, so nothing in it could be graded" in result.output
+    assert (course / "gradebook.db").is_file()
+    assert (course / "feedback/eve" / WEEK / "sums.html").is_file()
+    result = CliRunner().invoke(app, ["grade", "week2", "--course", str(course)])
+    assert (result.exit_code, result.stderr) == (1, "there is no week 'week2' in solutions/; there are week1_sums\n")
