@@ -56,13 +56,14 @@ def test_shows_the_numbers_of_the_library(show, samples, bins, smoothing, seed):
 
 def test_controls_move_the_numbers(show):
     page = show(HistogramSmoothing())
+    page.get_by_role("button", name="New samples").press("Enter")
+    assert told(page) == pytest.approx(expected(100, 50, 0, 2), abs=5.01e-4)
     page.get_by_role("slider", name="samples").press("End")
-    assert told(page) == pytest.approx(expected(10_000, 50, 0, 1), abs=5.01e-4)
+    assert told(page) == pytest.approx(expected(10_000, 50, 0, 2), abs=5.01e-4)
     page.get_by_role("slider", name="smoothing").press("End")
-    assert told(page) == pytest.approx(expected(10_000, 50, 5, 1), abs=5.01e-4)
+    assert told(page) == pytest.approx(expected(10_000, 50, 5, 2), abs=5.01e-4)
     page.get_by_role("slider", name="bins", exact=True).press("Home")
     assert told(page)[1] == pytest.approx(np.log(100), abs=5.01e-4)
-    page.get_by_role("button", name="New samples").press("Enter")
     page.get_by_role("slider", name="bins", exact=True).press("ArrowRight")
     assert told(page) == pytest.approx(expected(10_000, 2, 5, 2), abs=5.01e-4)
 
