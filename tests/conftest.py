@@ -1,5 +1,6 @@
-"""What every test shares: one thread, no window, no network."""
+"""What every test shares: one thread, no window, no network; and a browser."""
 
+import contextlib
 import os
 import shutil
 import socket
@@ -13,6 +14,9 @@ import torch
 
 torch.set_num_threads(1)
 matplotlib.use("Agg")
+
+# What Chromium asks other hosts on its own account, switched off.
+QUIET = ["background-networking", "component-update", "default-apps", "quic", "sync"]
 
 
 @pytest.fixture(autouse=True)
@@ -34,3 +38,22 @@ def offline():
     if not shutil.which("bwrap"):
         pytest.fail("bubblewrap is missing: run `make test`, or install the package bubblewrap")
     return ["bwrap", "--die-with-parent", "--dev-bind", "/", "/", "--unshare-net"]
+
+
+# Of the module, not of the session: Playwright's event loop would stand in the way of other tests.
+@pytest.fixture(scope="module")
+def browser():
+    """A headless Chromium."""
+    from playwright.sync_api import sync_playwright
+
+    chromium = next(filter(None, map(shutil.which, ["chromium", "chromium-browser", "google-chrome"])), None)
+    if chromium is None:
+        pytest.fail(
+            "these tests look at the site in Chromium, which is not here; try: apt-get install chromium", pytrace=False
+        )
+    flags = ["--no-sandbox", "--no-first-run", *(f"--disable-{feature}" for feature in QUIET)]
+    with (
+        sync_playwright() as playwright,
+        contextlib.closing(playwright.chromium.launch(executable_path=chromium, args=flags)) as opened,
+    ):
+        yield opened

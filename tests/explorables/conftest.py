@@ -1,21 +1,11 @@
 """An explorable in Chromium, drawn as the site draws it: from its stored state, without a kernel."""
 
 import json
-import shutil
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import sync_playwright
 
 SITE_SCRIPT = Path(__file__).parents[2] / "book" / "_static" / "explorables.js"
-
-
-@pytest.fixture(scope="session")
-def browser():
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture

@@ -1,21 +1,16 @@
-"""The built site, a server for it and a Chromium to look at it with."""
+"""The built site and a server for it."""
 
-import contextlib
 import functools
-import shutil
 import threading
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import filelock
 import pytest
-from playwright.sync_api import sync_playwright
 
 from deepul_utils.course.book import build
 
 ROOT = Path(__file__).parents[2]
-# What Chromium asks other hosts on its own account, switched off.
-QUIET = ["background-networking", "component-update", "default-apps", "quic", "sync"]
 
 
 @pytest.fixture(scope="session")
@@ -40,20 +35,3 @@ def server(site):
         threading.Thread(target=http.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{http.server_port}"
         http.shutdown()
-
-
-# Of the module, not of the session: Playwright's event loop would stand in the way of other tests.
-@pytest.fixture(scope="module")
-def browser():
-    """A headless Chromium."""
-    chromium = next(filter(None, map(shutil.which, ["chromium", "chromium-browser", "google-chrome"])), None)
-    if chromium is None:
-        pytest.fail(
-            "these tests look at the site in Chromium, which is not here; try: apt-get install chromium", pytrace=False
-        )
-    flags = ["--no-sandbox", "--no-first-run", *(f"--disable-{feature}" for feature in QUIET)]
-    with (
-        sync_playwright() as playwright,
-        contextlib.closing(playwright.chromium.launch(executable_path=chromium, args=flags)) as opened,
-    ):
-        yield opened
