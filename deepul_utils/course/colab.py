@@ -6,9 +6,10 @@ import tomllib
 from pathlib import Path
 
 import yaml
-from nbformat import NotebookNode
+from nbformat import NotebookNode, from_dict
 from nbformat.v4 import new_code_cell, new_markdown_cell
 
+_FOLDED = "Set-up, on Colab and on your machine"  # under which the site hides the setup cell
 _BADGE = "[Open this page in Colab]({link}): it runs there in your browser, with nothing to install."
 
 _SETUP = """\
@@ -72,7 +73,8 @@ def header(path: Path) -> tuple[NotebookNode, NotebookNode]:
     colab = f"https://colab.research.google.com/github/{url.removeprefix('https://github.com/')}/blob/{tag}/{page}"
     badge = new_markdown_cell(_BADGE.format(link=colab), id="colab-badge")
     setup = new_code_cell(_SETUP.replace("{archive}", f"{url}/archive/refs/tags/{tag}.zip"), id="setup")
-    setup.metadata["tags"] = ["hide-cell"]  # the site folds it away
+    prompts = {"code_prompt_show": _FOLDED, "code_prompt_hide": _FOLDED}
+    setup.metadata = from_dict({"tags": ["hide-cell"], "mystnb": prompts})
     return badge, setup
 
 
