@@ -9,7 +9,7 @@ import yaml
 from nbformat import NotebookNode, from_dict
 from nbformat.v4 import new_code_cell, new_markdown_cell
 
-_FOLDED = "Set-up, on Colab and on your machine"  # under which the site hides the setup cell
+_FOLDED = "Set-up for this page"  # what the site shows in place of the setup cell
 _BADGE = "[Open this page in Colab]({link}): it runs there in your browser, with nothing to install."
 
 _SETUP = """\
