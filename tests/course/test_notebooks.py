@@ -8,7 +8,9 @@ from pathlib import Path
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
+from typer.testing import CliRunner
 
+from deepul_utils.cli import app
 from deepul_utils.course import colab, notebooks
 from deepul_utils.course.release import find_mistakes
 from deepul_utils.explorables.histogram_smoothing import HistogramSmoothing
@@ -265,3 +267,22 @@ def test_file_that_is_no_notebook_is_named_and_left(clean, content):
 def test_missing_file_is_named(course):
     (problem,) = notebooks.lint([course / "none.ipynb"])
     assert "none.ipynb: cannot be read as a notebook" in problem
+
+
+def test_deepul_lint(clean, course, monkeypatch):
+    """The command looks through the whole course, or the files given, and fails where a problem is left."""
+    monkeypatch.chdir(course)
+    spoil(clean, SLIPS["Colab's metadata"])
+    found = CliRunner().invoke(app, ["lint"])
+    assert found.exit_code == 1
+    assert found.stderr == f"{NAME}: its metadata is not as `make lint` leaves it: run `make lint`\n"
+    repaired = CliRunner().invoke(app, ["lint", "--fix", NAME])
+    assert repaired.exit_code == 0
+    assert repaired.stdout == "✓ 1 notebook without a mistake\n"
+
+
+def test_deepul_lint_elsewhere_says_where_to_go(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    nowhere = CliRunner().invoke(app, ["lint"])
+    assert nowhere.exit_code == 1
+    assert "go to the folder of the course" in nowhere.stderr
