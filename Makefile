@@ -11,11 +11,12 @@ help:
 	@echo "make TARGET, where TARGET is one of"
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1|\2/p' Makefile | awk -F'|' '{ printf "%-10s %s\n", $$1, $$2 }'
 
-demo: .venv/ready tools _build/sample_class/made ## build the book, release the homework, grade the sample class
+demo: .venv/ready tools ## build the book, release the homework, grade the sample class
 	@echo "==> The book"
 	@$(DEEPUL) book
 	@echo "==> The homework"
 	@$(DEEPUL) release
+	@$(MAKE) --silent _build/sample_class/made
 	@echo "==> The grades of the sample class"
 	@$(DEEPUL) grade week1 --course _build/sample_class
 	@printf '%s\n' "" "All of it is there:" \
