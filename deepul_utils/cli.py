@@ -183,5 +183,83 @@ def check(
         raise typer.Exit(1)
 
 
+@app.command(rich_help_panel=BOOK)
+def train(
+    recipe: Annotated[str | None, typer.Argument(help="A recipe; without one, all are listed.")] = None,
+    results: Annotated[Path, typer.Option(help="The folder of the result.")] = Path("book/results"),
+    runs: Annotated[Path, typer.Option(help="The folder of the checkpoints; on Colab, one on Google Drive.")] = Path(
+        "runs"
+    ),
+) -> None:
+    """Train a recipe with three seeds and write its losses to `book/results/RECIPE.json`.
+
+    Give the command again after an interruption, and it goes on where it was and ends with the same losses.
+
+    **Example:** `deepul train histogram-one-bump`
+    """
+    from rich.table import Table
+
+    from deepul_utils.course.recipes import RECIPES, measure
+    from deepul_utils.training import CheckpointError, describe_device
+
+    if recipe is None:
+        table = Table("Recipe", "What it trains", "Loss to meet, in nats per dimension", box=None)
+        for name, one in RECIPES.items():
+            table.add_row(name, one.about, f"{one.published[0]:.4f}")
+        console.print(table)
+        return
+    if recipe not in RECIPES:
+        raise fail(f"there is no recipe {recipe}; there are {', '.join(RECIPES)}")
+    if not results.parent.is_dir():
+        raise fail(f"there is no folder {results.parent}: go to the folder of the course, or name one with --results")
+    console.print(describe_device())
+    try:
+        result = measure(
+            recipe,
+            results,
+            runs,
+            lambda run: console.print(f"seed {run['seed']}: {run['test_loss']:.4f} after {run['seconds']:.1f} s"),
+        )
+    except (CheckpointError, FloatingPointError) as error:
+        raise fail(str(error)) from None
+    floor = "" if result["floor"] is None else f"; the true law has {result['floor']:.4f}"
+    console.print(
+        f"mean {result['test_loss']:.4f} {result['unit']}; published {result['published']['test_loss']:.4f}{floor}"
+    )
+    console.print(f"[green]✓[/] {results / recipe}.json")
+
+
+@app.command(rich_help_panel=STUDENT)
+def data(
+    name: Annotated[str | None, typer.Argument(help="A data set; without one, all are listed.")] = None,
+) -> None:
+    """List the data sets, or load one: MNIST is downloaded if need be, and checked.
+
+    A folder of yours that holds MNIST's files comes before a download: `export DEEPUL_DATA=FOLDER`.
+
+    **Example:** `deepul data mnist`
+    """
+    from rich.table import Table
+
+    from deepul_utils.data.catalogue import DATA_SETS
+    from deepul_utils.data.mnist import DataUnavailable
+
+    if name is None:
+        table = Table("Data set", "What it is", "Where it comes from", box=None)
+        for key, one in DATA_SETS.items():
+            table.add_row(key, one.about, one.source)
+        console.print(table)
+        return
+    if name not in DATA_SETS:
+        raise fail(f"there is no data set {name}; there are {', '.join(DATA_SETS)}")
+    try:
+        with console.status(f"Loading {name} ..."):
+            parts = DATA_SETS[name].load()
+    except DataUnavailable as error:
+        raise fail(str(error)) from None
+    for part, x in zip(("train", "test"), parts, strict=True):
+        console.print(f"{part}: {' x '.join(map(str, x.shape))} {x.dtype}, from {x.min():.4g} to {x.max():.4g}")
+
+
 if __name__ == "__main__":
     app()

@@ -1,0 +1,211 @@
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from deepul_utils.cli import app
+from deepul_utils.course import recipes
+from deepul_utils.course.recipes import RECIPES, SEEDS, Recipe, measure
+from deepul_utils.models.histogram import Histogram
+
+RESULTS = Path(__file__).parents[2] / "book" / "results"
+
+
+def result(name):
+    return json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_the_mean_of_the_seeds_meets_the_published_loss(name):
+    recorded = result(name)
+    losses = [run["test_loss"] for run in recorded["runs"]]
+    assert [run["seed"] for run in recorded["runs"]] == list(SEEDS)
+    assert recorded["test_loss"] == pytest.approx(np.mean(losses), abs=1e-6)
+    assert recorded["test_loss"] <= RECIPES[name].published[0]
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_the_result_is_that_of_the_recipe(name):
+    recorded, now = result(name), RECIPES[name].result(result(name)["runs"])
+    for measured_elsewhere in ("hardware", "software"):
+        assert recorded.pop(measured_elsewhere)
+        now.pop(measured_elsewhere)
+    assert recorded == now
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_run_today_has_the_recorded_losses(name):
+    recorded, now = result(name)["runs"][0], RECIPES[name].run(SEEDS[0])
+    for losses in ("train_by_epoch", "test_by_epoch"):
+        assert now[losses] == pytest.approx(recorded[losses], abs=2e-3)  # another CPU rounds otherwise
+
+
+def test_every_result_has_a_recipe():
+    assert {path.stem for path in RESULTS.glob("*.json")} == RECIPES.keys()
+
+
+@pytest.mark.parametrize(("name", "floor"), [("histogram-one-bump", 2.0431), ("logistics-two-bumps", 4.0315)])
+def test_the_floor_is_the_loss_of_the_true_law(name, floor):
+    assert round(RECIPES[name].floor(), 4) == floor
+
+
+def pairs():
+    x = np.random.default_rng(0).integers(0, 4, (30, 2))
+    return x[:20], x[20:]
+
+
+class Pairs(Histogram):
+    """Two independent values of the same law, so that a loss per dimension is a loss per value."""
+
+    losses = 0
+    stop_at = None
+
+    def log_prob(self, x):
+        Pairs.losses += 1
+        if Pairs.losses == Pairs.stop_at:
+            raise KeyboardInterrupt
+        return super().log_prob(x).sum(-1)
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """A recipe that takes milliseconds, as the only one."""
+    settings = {"epochs": 2, "lr": 0.1, "batch_size": 8}
+    recipe = Recipe("a test", pairs, lambda: Pairs(4), settings, (1.5, "nobody"), lambda x: np.full(len(x), 1 / 16))
+    monkeypatch.setattr(recipes, "RECIPES", {"small": recipe})
+    monkeypatch.setattr(Pairs, "losses", 0)
+    return recipe
+
+
+def test_losses_are_per_dimension(small, tmp_path):
+    got = measure("small", tmp_path / "results", tmp_path / "runs")
+    assert got["dims"] == 2
+    assert got["rows"] == {"train": 20, "test": 10}
+    # A histogram starts uniform: 1/16 for each pair of values, log 4 nats a value, which is the true law here.
+    assert got["floor"] == pytest.approx(np.log(4), abs=1e-6)
+    assert got["runs"][0]["test_by_epoch"][0] == pytest.approx(np.log(4), abs=1e-6)
+    assert got["runs"][0]["train_by_epoch"][0] == pytest.approx(np.log(4), abs=0.1)
+    assert len(got["runs"][0]["train_by_epoch"]) == 2
+    assert got["settings"] == {"epochs": 2, "lr": 0.1, "batch_size": 8}
+    assert got["hardware"]
+
+
+def test_a_result_is_written_for_people_to_read(small, tmp_path):
+    got = measure("small", tmp_path / "results", tmp_path / "runs")
+    text = (tmp_path / "results" / "small.json").read_text(encoding="utf-8")
+    assert json.loads(text) == got
+    lists = [line for line in text.splitlines() if "by_epoch" in line]
+    assert len(lists) == 6
+    assert all(line.rstrip(",").endswith("]") for line in lists)
+    assert [path.name for path in (tmp_path / "results").iterdir()] == ["small.json"]
+    assert not any((tmp_path / "runs").iterdir())
+
+
+def test_an_interrupted_recipe_goes_on(small, tmp_path, monkeypatch):
+    expected = measure("small", tmp_path / "whole", tmp_path / "runs")
+    losses_of_all = Pairs.losses
+    monkeypatch.setattr(Pairs, "losses", 0)
+    monkeypatch.setattr(Pairs, "stop_at", losses_of_all // 2)  # while the second seed trains
+    with pytest.raises(KeyboardInterrupt):
+        measure("small", tmp_path / "results", tmp_path / "runs")
+    assert not (tmp_path / "results").exists()
+    got = measure("small", tmp_path / "results", tmp_path / "runs")
+    assert Pairs.losses < 2 * losses_of_all - losses_of_all // 4  # the first seed was not trained again
+    for run in (*got["runs"], *expected["runs"]):
+        del run["seconds"]
+    assert got["runs"] == expected["runs"]
+
+
+def test_hardware_names_the_gpu_or_the_processor(monkeypatch):
+    assert re.search(r", 1 of \d+ cores$", recipes._hardware())
+    monkeypatch.setattr(recipes, "device", lambda: torch.device("cuda"))
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "Tesla T4")
+    assert recipes._hardware() == "Tesla T4"
+
+
+def deepul(*arguments):
+    return CliRunner().invoke(app, [str(argument) for argument in arguments], env={"COLUMNS": "200"})
+
+
+def test_train_without_a_name_lists_the_recipes():
+    shown = deepul("train")
+    assert shown.exit_code == 0
+    for name, recipe in RECIPES.items():
+        assert name in shown.stdout
+        assert f"{recipe.published[0]:.4f}" in shown.stdout
+
+
+def test_train_says_what_came_out_and_where_it_is(small, tmp_path):
+    shown = deepul("train", "small", "--results", tmp_path / "results", "--runs", tmp_path / "runs")
+    assert shown.exit_code == 0, shown.output
+    lines = shown.stdout.splitlines()
+    assert lines[0].startswith("Training runs on")
+    assert [line.split(":")[0] for line in lines[1:4]] == ["seed 0", "seed 1", "seed 2"]
+    assert "published 1.5000; the true law has 1.3863" in lines[4]
+    assert "small.json" in shown.stdout
+    assert (tmp_path / "results" / "small.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["nothing"], "there is no recipe nothing; there are small"),
+        (["small", "--results", "nowhere/results"], "there is no folder nowhere: go to the folder of the course"),
+    ],
+)
+def test_train_explains_what_it_cannot_do(small, arguments, sentence):
+    shown = deepul("train", *arguments)
+    assert shown.exit_code == 1
+    assert sentence in shown.stderr
+    assert shown.stdout == ""
+
+
+def test_train_names_a_damaged_checkpoint(small, tmp_path):
+    (tmp_path / "small-0.safetensors").write_text("damaged")
+    shown = deepul("train", "small", "--results", tmp_path / "results", "--runs", tmp_path)
+    assert shown.exit_code == 1
+    assert "small-0.safetensors is damaged" in shown.stderr
+    assert (tmp_path / "small-0.safetensors").read_text() == "damaged"
+
+
+def test_data_lists_every_data_set():
+    shown = deepul("data")
+    assert shown.exit_code == 0
+    for name in ("one-bump", "two-bumps", "smiley", "half-moons", "digits", "mnist"):
+        assert name in shown.stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "lines"),
+    [
+        ("one-bump", ["train: 800 int64, from 2 to 13", "test: 200 int64, from 3 to 13"]),
+        ("two-bumps", ["train: 8000 int64, from 1 to 97", "test: 2000 int64, from 1 to 96"]),
+        ("digits", ["train: 1437 x 8 x 8 uint8, from 0 to 16", "test: 360 x 8 x 8 uint8, from 0 to 16"]),
+    ],
+)
+def test_data_loads_one(name, lines):
+    assert deepul("data", name).stdout.splitlines() == lines
+
+
+@pytest.mark.parametrize("name", ["smiley", "half-moons"])
+def test_training_and_test_points_of_the_plane_differ(name):
+    from deepul_utils.data.catalogue import DATA_SETS
+
+    train, test = DATA_SETS[name].load()
+    assert (train.shape, test.shape) == ((2000, 2), (1000, 2))
+    assert not np.isin(test, train).any()
+
+
+def test_data_explains_what_it_cannot_do(monkeypatch, tmp_path):
+    shown = deepul("data", "minst")
+    assert shown.exit_code == 1
+    assert "there is no data set minst; there are one-bump" in shown.stderr
+
+    monkeypatch.setenv("DEEPUL_DATA", str(tmp_path / "nowhere"))
+    shown = deepul("data", "mnist")
+    assert shown.exit_code == 1
+    assert "nowhere, which is not a folder" in shown.stderr
