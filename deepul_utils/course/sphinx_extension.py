@@ -35,7 +35,7 @@ class CodeForReaders(SphinxTransform):
     def apply(self, **kwargs: Any) -> None:
         for code in self.document.findall(nodes.literal_block):
             if code.rawsource.startswith("# NBVAL_CHECK_OUTPUT\n"):
-                text = code.astext().partition("\n")[2]
+                text = code.astext().partition("\n")[2].lstrip("\n")
                 code.rawsource, code.children = text, [nodes.Text(text)]
 
 
