@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from deepul_utils.data.digits import digits
-from deepul_utils.data.mnist import FILES, locate, mnist
+from deepul_utils.data.mnist import mnist
 from deepul_utils.data.toy1d import one_bump, two_bumps
 from deepul_utils.data.toy2d import half_moons, smiley
 
@@ -39,15 +39,6 @@ DATA_SETS = {
     ),
     "digits": DataSet("handwritten digits, 8 x 8 pixels, 17 grey levels", "in scikit-learn", digits),
     "mnist": DataSet(
-        "handwritten digits, 28 x 28 pixels, 256 grey levels", "DEEPUL_DATA, or a download of 11 MB", mnist
+        "handwritten digits, 28 x 28 pixels, 256 grey levels", "the folder DEEPUL_DATA, or a download of 11 MB", mnist
     ),
 }
-
-
-def mnist_is_here() -> bool:
-    """Whether MNIST's files are in DEEPUL_DATA or in the cache, so that no download is needed.
-
-    Raises:
-        DataUnavailable: DEEPUL_DATA names no folder.
-    """
-    return all(locate(name) is not None for name in FILES)

@@ -98,10 +98,10 @@ class Checkpoint:
             return None
         tensors, notes = load(self.path)
         before, now = notes["settings"], json.loads(json.dumps(self.settings))
-        other = [f"{name} {before.get(name)} instead of {now[name]}" for name in now if before.get(name) != now[name]]
+        other = [_difference(name, before.get(name), now[name]) for name in now if before.get(name) != now[name]]
         weights = {name: t for name, t in tensors.items() if not name.startswith("optimizer.")}
         if not other and {n: t.shape for n, t in weights.items()} != {n: t.shape for n, t in self._weights().items()}:
-            other = ["a model with other weights"]
+            other = ["a model of other weights"]
         if other:
             raise CheckpointError(
                 f"{self.path} is from another run, with {', '.join(other)}: name another file, or delete this one"
@@ -121,6 +121,11 @@ class Checkpoint:
         return {f"model.{k}": t for k, t in self.model.state_dict().items()} | {
             f"average.{k}": t for k, t in average.items()
         }
+
+
+def _difference(name: str, before: Any, now: Any) -> str:
+    told = not isinstance(before, str | list) and not isinstance(now, str | list)  # no checksums, no long lists
+    return f"another {name}" + (f" ({before} instead of {now})" if told else "")
 
 
 def _within(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -39,8 +39,8 @@ def fit(
 
     It runs on the GPU if there is one, and on several under `accelerate launch`, where each process takes its share of
     every batch. Batches and the random numbers that a loss draws depend on (batches.seed, epoch) alone, so that an
-    interrupted run, started again, ends with the losses and weights of one that was not. The model comes back in
-    evaluation mode.
+    interrupted run, started again, ends with the losses and weights of one that was not, as far as the device computes
+    the same thing twice. The model comes back in evaluation mode.
 
     Args:
         model: `loss(batch)` gives the mean loss of a batch, or a named tuple that starts with it.
@@ -55,6 +55,7 @@ def fit(
         checkpoint: a .safetensors file, written after each epoch; where it exists, the run goes on from it.
 
     Raises:
+        TypeError: `batches` is no `Batches`.
         FloatingPointError: a loss is not finite; the model keeps the weights that gave it.
         CheckpointError: the checkpoint is damaged, or from a run of another model, data or settings.
 
@@ -73,6 +74,10 @@ def fit(
         >>> [round(history.test[epoch], 3) for epoch in (0, 200)]  # log 2; the entropy of a coin of 3/4
         [0.693, 0.562]
     """
+    if not isinstance(batches, Batches):
+        raise TypeError(
+            f"batches must be Batches(...), got {type(batches).__name__}; write fit(model, Batches(x), ...)"
+        )
     accelerator = Accelerator()
     device = accelerator.device
     parallel = accelerator.prepare_model(_Loss(model))
@@ -200,9 +205,9 @@ def _check_finite(loss: float, where: str) -> None:
         )
 
 
-def _fingerprint(batches: Batches) -> int:
-    """A number that changes when the data do."""
+def _fingerprint(batches: Batches) -> str:
+    """A text that changes when the data do."""
     checksum = 0
     for a in batches.arrays:
         checksum = zlib.crc32(a.cpu().contiguous().numpy().tobytes(), checksum)
-    return checksum
+    return f"{checksum:08x}"

@@ -282,12 +282,13 @@ def test_a_run_at_a_constant_rate_can_be_made_longer(tmp_path):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"lr": 0.04}, "lr"),
-        ({"epochs": 5}, "lr"),  # the cosine is another one
-        ({"clip": None}, "clip 1.0 instead of None"),
-        ({"ema": 0.5}, "ema 0.9 instead of 0.5"),
-        ({"bf16": True}, "bf16 False instead of True"),
-        ({"test": noisy.TEST + 1}, "test"),
+        ({"lr": 0.04}, "with another lr:"),
+        ({"epochs": 5}, "with another lr:"),  # the cosine is another one
+        ({"schedule": None}, "with another lr:"),
+        ({"clip": None}, "with another clip (1.0 instead of None):"),
+        ({"ema": 0.5, "bf16": True}, "with another ema (0.9 instead of 0.5), another bf16 (False instead of True):"),
+        ({"test": noisy.TEST + 1}, "with another test:"),
+        ({"test": None}, "with another test:"),
     ],
 )
 def test_a_checkpoint_of_another_run_is_refused(tmp_path, change, words):
@@ -304,9 +305,9 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path, change, words):
 @pytest.mark.parametrize(
     ("batches", "words"),
     [
-        (Batches(noisy.TRAIN + 1e-9, batch_size=10, seed=3), "data"),
-        (Batches(noisy.TRAIN, batch_size=9, seed=3), "batch_size 10 instead of 9"),
-        (Batches(noisy.TRAIN, batch_size=10, seed=4), "seed 3 instead of 4"),
+        (Batches(noisy.TRAIN + 1e-9, batch_size=10, seed=3), "with another data:"),
+        (Batches(noisy.TRAIN, batch_size=9, seed=3), r"another batch_size \(10 instead of 9\)"),
+        (Batches(noisy.TRAIN, batch_size=10, seed=4), r"another seed \(3 instead of 4\)"),
     ],
 )
 def test_a_checkpoint_of_other_batches_is_refused(tmp_path, batches, words):
@@ -321,11 +322,16 @@ def test_a_checkpoint_of_another_model_is_refused(tmp_path):
     noisy.train(noisy.noisy_model(), checkpoint=path)
     model = noisy.noisy_model()
     model.net[3] = nn.Linear(8, 1, bias=False)
-    with pytest.raises(CheckpointError, match="a model with other weights"):
+    with pytest.raises(CheckpointError, match="with a model of other weights"):
         noisy.train(model, checkpoint=path)
 
 
 # What goes wrong
+
+
+def test_an_array_in_place_of_batches_is_named():
+    with pytest.raises(TypeError, match=r"batches must be Batches\(...\), got ndarray; write fit"):
+        fit(Line(), X, epochs=1)
 
 
 class Diverging(nn.Module):
