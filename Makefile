@@ -53,7 +53,8 @@ _build/sample_class/made: .venv/ready tests/sample_class.py $(HOMEWORK)
 	@touch $@
 
 .venv/ready: pyproject.toml constraints.txt
-	@for python in $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11 python; do \
+	@.venv/bin/python -m pip --version >/dev/null 2>&1 && exit 0; \
+	for python in $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11 python; do \
 	  "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && break; \
 	  python=; \
 	done; \
@@ -61,9 +62,8 @@ _build/sample_class/made: .venv/ready tests/sample_class.py $(HOMEWORK)
 	  echo "Python 3.11 or newer is needed: install it, or say where it is: make $(MAKECMDGOALS) PYTHON=/path/to/python3"; \
 	  exit 1; \
 	fi; \
-	if ! [ -x .venv/bin/python ] && ! "$$python" -m venv .venv; then \
-	  rm -rf .venv; \
-	  echo "Python's own venv is missing: install it (on Debian: apt-get install python3-venv), and run make again."; \
+	if ! "$$python" -m venv --clear .venv; then \
+	  echo "Python's own venv is incomplete: install it (on Debian: apt-get install python3-venv), and run make again."; \
 	  exit 1; \
 	fi
 	@echo "==> Python packages into .venv: minutes the first time, seconds later"
