@@ -14,20 +14,20 @@ from deepul_utils.nn.mlp import MLP
 
 
 class ToyAutoregressive(nn.Module):
-    """The chain rule as a model: p(x_0) is a histogram, each further p(x_i | x_0, ..., x_{i-1}) a network.
+    """The chain rule as a model: p(x_0) is a histogram, each further conditional a network.
 
-    The i-th network reads the earlier dimensions one-hot, i * K numbers, and writes the K logits of x_i.
+    Network i reads the earlier dimensions one-hot, i * K numbers, and writes the K logits of x_i.
 
     Args:
         num_values: K; every dimension takes the values 0..K-1.
         dims: D, the number of dimensions.
-        net: `net(inputs, outputs)` builds one network; with `nn.Linear` and D = 2 the conditional is a table.
+        net: `net(inputs, outputs)` builds a network; `nn.Linear` makes p(x_1 | x_0) a table.
 
     Raises:
-        ValueError: `num_values` or `dims` is below 1, or `x` is not (B, D) integers from 0 to K-1.
+        ValueError: `num_values` or `dims` is below 1, or x is not (B, D) integers from 0 to K-1.
 
-    Paper: Bengio and Bengio, "Modeling High-Dimensional Discrete Data with Multi-Layer Neural Networks" (2000), whose
-    conditionals share their hidden units; here nothing is shared.
+    Paper: Bengio and Bengio, "Modeling high-dimensional discrete data with multi-layer neural
+    networks" (2000), whose conditionals share their hidden units; here nothing is shared.
 
     Example:
         >>> model = ToyAutoregressive(num_values=3)
@@ -47,7 +47,7 @@ class ToyAutoregressive(nn.Module):
         self.nets = nn.ModuleList(net(i * num_values, num_values) for i in range(1, dims))
 
     def conditional(self, earlier: Tensor) -> Tensor:
-        """Logits (B, K) of p(x_i | x_0, ..., x_{i-1}), given `earlier`, the first i columns of x, (B, i)."""
+        """Logits (B, K) of p(x_i | earlier), where `earlier` (B, i) holds x_0, ..., x_{i-1}."""
         i = earlier.shape[1]
         if i == 0:
             return self.first.logits.expand(len(earlier), -1)
@@ -80,7 +80,8 @@ class ToyAutoregressive(nn.Module):
 
     def _checked(self, x: Tensor) -> Tensor:
         if x.ndim != 2 or x.shape[1] != self.dims:
-            raise ValueError(f"x must be (B, {self.dims}), got {tuple(x.shape)}; flatten each example to one row")
+            raise ValueError(f"x must be (B, {self.dims}), got {tuple(x.shape)}; flatten examples to rows")
         if x.is_floating_point() or not ((x >= 0) & (x < self.num_values)).all():
-            raise ValueError(f"x must be integers from 0 to {self.num_values - 1}; put the data on the grid first")
+            most = self.num_values - 1
+            raise ValueError(f"x must be integers from 0 to {most}; put the data on a grid first")
         return x.long()
