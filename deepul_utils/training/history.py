@@ -44,6 +44,7 @@ class History:
             ax: where to draw; the current axes where not given.
         """
         from matplotlib import pyplot as plt  # a second that training alone need not wait for
+        from matplotlib.ticker import MaxNLocator
 
         ax = plt.gca() if ax is None else ax
         ax.plot(
@@ -54,5 +55,6 @@ class History:
         if floor is not None:
             ax.axhline(floor, color="C2", ls="--", label="true law")
         ax.set(xlabel="epoch", ylabel="loss (nats per example)")
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         ax.legend()
         return ax

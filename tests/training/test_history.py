@@ -20,6 +20,7 @@ def test_steps_and_tests_share_an_axis_of_epochs(ax):
     assert np.array_equal(test.get_xydata(), [[0, 5.5], [1, 3.5], [2, 2.5]])
     assert set(floor.get_ydata()) == {1.5}
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["train", "test", "true law"]
+    assert all(tick == round(tick) for tick in ax.get_xticks())
     assert ax.get_ylabel() == "loss (nats per example)"
 
 
