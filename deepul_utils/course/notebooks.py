@@ -20,7 +20,7 @@ from traitlets.config import Config
 
 from deepul_utils.course.colab import root_of, stamp
 
-OUTPUT_LIMIT = 300_000  # characters of one output as it is stored
+OUTPUT_LIMIT = 150_000  # characters of one output as it is stored
 TIMEOUT = 600  # seconds that one cell may take
 
 _METADATA = {

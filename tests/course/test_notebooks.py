@@ -148,7 +148,7 @@ AUTHORS_MISTAKES = {
     "empty alt text": (lambda n: cell(n, "plt.plot").metadata.mystnb.image.update(alt=""), "figure without alt text"),
     "error": (output(output_type="error", ename="KeyError", evalue="'x'"), r"raised KeyError: 'x'"),
     "warning": (output(output_type="stream", name="stderr", text="W\nOld!\n"), "printed a warning or an error: Old!"),
-    "large output": (output(output_type="stream", text="x" * 300_001), "an output of 300"),
+    "large output": (output(output_type="stream", text="x" * 150_001), "an output of 150"),
     "not run": (lambda n: cell(n, "print(2)").update(execution_count=None), "cells were not run in order"),
     "run out of order": (lambda n: cell(n, "print(2)").update(execution_count=1), "cells were not run in order"),
     "state not stored": (lambda n: n.metadata.pop("widgets"), "shows a widget whose state is not stored"),
