@@ -118,7 +118,7 @@ def fit(
                 for step, batch in enumerate(batches, start=1):
                     optimizer.param_groups[0]["lr"] = rate(len(history.train))
                     part, weight = _share(batch, accelerator)
-                    with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+                    with torch.autocast(device.type, torch.bfloat16) if bf16 else contextlib.nullcontext():
                         loss = weight * parallel(part)
                     history.train.append(accelerator.reduce(loss.detach(), "mean").item())
                     _check_finite(history.train[-1], f"in step {step} of epoch {epoch + 1}")
