@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -26,7 +27,7 @@ def card(title: str, score: float, points: float, rows: Iterable[Row], note: str
         # A function that is missing fails every case alike: its message is said once.
         message = row.message if row.message != last else ""
         last = row.message
-        below = f'<div style="margin:.1em 0 .5em;white-space:pre-wrap;opacity:.85">{html.escape(message)}</div>'
+        below = f'<div style="margin:.1em 0 .5em;white-space:pre-wrap;opacity:.85">{_with_arrays(message)}</div>'
         lines.append(
             f'<div style="display:flex;gap:.6em;margin:.2em 0">{mark}<div style="min-width:0;overflow-wrap:anywhere">'
             f"{html.escape(row.title)}{below if message else ''}</div></div>"
@@ -37,3 +38,9 @@ def card(title: str, score: float, points: float, rows: Iterable[Row], note: str
         f'<div style="margin-bottom:.3em"><b>{html.escape(title)}</b>: {score:g} of {points:g} points</div>'
         f"{''.join(lines)}{f'<div>{html.escape(note)}</div>' if note else ''}</div>"
     )
+
+
+def _with_arrays(message: str) -> str:
+    """The message as HTML; the lines that compare arrays keep their columns."""
+    text, *arrays = re.split(r"(?<=\n)(?=expected )", html.escape(message), maxsplit=1)
+    return text + "".join(f'<span style="font-family:ui-monospace,monospace">{part}</span>' for part in arrays)

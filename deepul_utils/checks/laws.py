@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
+CAUSE = "Usual cause: "  # begins the line of a message that names a classic mistake
+
 
 class LawBroken(AssertionError):
     """A law does not hold; the message says what was expected, what came, and the usual cause."""
@@ -79,7 +81,7 @@ def matches(
 
     if close(right):
         return
-    cause = next((f"\nUsual cause: {text}" for text, value in (causes or {}).items() if close(value)), "")
+    cause = next((f"\n{CAUSE}{text}" for text, value in (causes or {}).items() if close(value)), "")
     if answer.shape != right.shape:
         raise LawBroken(f"{what} should have shape {right.shape}, got {answer.shape}{cause}")
     if right.ndim == 0:

@@ -42,7 +42,7 @@ class RestoreCells(NbGraderPreprocessor):
     """Gives every cell the marks that it had in the release, whatever the submission says about itself.
 
     Of several copies of a cell the last that differs from the release counts, locked cells get their text back,
-    and grade cells that are missing return: after their answer where it is there, else at the end.
+    and grade cells that are missing return: after their answers where these are there, else at the end.
     """
 
     def preprocess(self, nb: NotebookNode, resources: Resources) -> tuple[NotebookNode, Resources]:
@@ -72,7 +72,7 @@ class RestoreCells(NbGraderPreprocessor):
             nb.cells[nb.cells.index(cell)] = _as(original, cell)
         for id in sorted(released.keys() - copies.keys()):
             if released[id].metadata.nbgrader.grade or released[id].metadata.nbgrader.task:
-                _insert(nb, released[id], after=f"{id}-answer")
+                _insert(nb, released[id])
                 if not unreadable:
                     notes.append(f"{id} was missing: it is back")
         if notes:
@@ -115,9 +115,12 @@ def _as(original: NotebookNode, cell: NotebookNode) -> NotebookNode:
     return restored
 
 
-def _insert(nb: NotebookNode, cell: NotebookNode, after: str) -> None:
-    ids = [other.metadata.get("nbgrader", {}).get("grade_id") for other in nb.cells]
-    nb.cells.insert(ids.index(after) + 1 if after in ids else len(ids), cell)
+def _insert(nb: NotebookNode, cell: NotebookNode) -> None:
+    """Put a grade cell below the last of its answers, whose grade_ids begin with its own, or at the end."""
+    answers = f"{cell.metadata.nbgrader.grade_id}-"
+    ids = [other.metadata.get("nbgrader", {}).get("grade_id", "") for other in nb.cells]
+    below = max((at + 1 for at, id in enumerate(ids) if id.startswith(answers)), default=len(ids))
+    nb.cells.insert(below, cell)
 
 
 class JudgeCells(NbGraderPreprocessor):

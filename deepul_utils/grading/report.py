@@ -11,6 +11,7 @@ from nbformat import NotebookNode
 from rich.table import Table
 from rich.text import Text
 
+from deepul_utils.checks.laws import CAUSE
 from deepul_utils.checks.question import OUTCOME_MIME, QUESTIONS, Outcome, grade_id
 from deepul_utils.grading.judge import JUDGED, STOPPED
 
@@ -34,10 +35,9 @@ def problems(notebook: NotebookNode, notes: Iterable[str]) -> list[str]:
     said = list(notes)
     if all(_marks(cell).get("grade") for cell in notebook.cells if cell.cell_type == "code"):
         return said  # nothing of the student's is in it, and the notes say why
-    answers = {f"{grade_id(id)}-answer": id for id in QUESTIONS}
     explained, unanswered, lost = set(), [], []
     for cell in notebook.cells:
-        question = answers.get(_marks(cell).get("grade_id", ""))
+        question = _answered(_marks(cell).get("grade_id", ""))
         for error in (output for output in cell.get("outputs", []) if output.output_type == "error"):
             if question or error.ename == STOPPED:  # free cells may fail: they show what the answers do
                 said.append(f"{question}: {_error_sentence(error)}" if question else error.evalue)
@@ -56,6 +56,11 @@ def _marks(cell: NotebookNode) -> dict[str, Any]:
     return marks
 
 
+def _answered(id: str) -> str | None:
+    """The question that a cell answers: an answer's grade_id is that of the question and more."""
+    return next((question for question in QUESTIONS if id.startswith(f"{grade_id(question)}-")), None)
+
+
 def outcome_of(cell: NotebookNode) -> dict[str, Any] | None:
     """The outcome that a graded cell shows; None for any other cell."""
     return next((o.data[OUTCOME_MIME] for o in cell.get("outputs", []) if OUTCOME_MIME in o.get("data", {})), None)
@@ -67,9 +72,9 @@ def _first_failed(outcome: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def _sentence(message: str) -> str:
-    """A case's message in one line: its first, and the usual cause where it names one."""
-    first, *more = message.splitlines() or [""]
-    return " ".join([first, *(f"({line[0].lower()}{line[1:]})" for line in more if line.startswith("Usual cause"))])
+    """A case's message in one line: the usual cause where it names one, else its first line."""
+    lines = message.splitlines() or [""]
+    return next((line.removeprefix(CAUSE) for line in lines if line.startswith(CAUSE)), lines[0])
 
 
 def _error_sentence(error: NotebookNode) -> str:

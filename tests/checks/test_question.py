@@ -125,6 +125,13 @@ def test_the_card_escapes_what_students_write():
     assert "&lt;i&gt;" in shown
 
 
+def test_the_card_keeps_the_columns_of_arrays():
+    rows = [Row(False, "a", "expected 1, got 2"), Row(False, "b", "wrong <\nexpected [1]\ngot      [2]")]
+    shown = card("q", 0, 1, rows)
+    assert 'wrong &lt;\n<span style="font-family:ui-monospace,monospace">expected [1]\ngot      [2]</span>' in shown
+    assert shown.count("monospace,") == 1
+
+
 def test_the_card_says_a_message_once_in_a_row():
     rows = [Row(False, "a", "same"), Row(False, "b", "same"), Row(True, "c"), Row(False, "d", "same")]
     shown = card("q", 0, 1, rows)

@@ -17,6 +17,9 @@ from deepul_utils.course.release import HomeworkError, generate
 from deepul_utils.grading import engine, settings
 from deepul_utils.grading.engine import GradingError
 
+# One worker grades the class for all of these tests.
+pytestmark = [pytest.mark.xdist_group("engine"), pytest.mark.timeout(900)]
+
 WEEK = tiny_homework.WEEK
 MANUAL = ("sums-why", "sums", WEEK)
 
@@ -69,7 +72,7 @@ def test_results_say_score_and_what_went_wrong(graded):
     assert (graded["ben b."].score, graded["ben b."].waiting) == (3, 0)
     assert graded["ben b."].problems == (
         "sums.double: twice 3: the answer should be 6, got 0",
-        "sums.half: half of 5: the answer should be 2.5, got 2 (usual cause: // drops the rest)",
+        "sums.half: half of 5: // drops the rest",
     )
     assert graded["cora"].score == 0
     [problem] = graded["cora"].problems

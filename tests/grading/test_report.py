@@ -38,9 +38,7 @@ def test_nothing_is_said_where_nothing_is_wrong():
 
 def test_the_first_failed_case_and_its_usual_cause():
     failing = outcome("double", "", "should be 6, got 5\nUsual cause: Add nothing\nexpected 6", "other")
-    assert said(answer("double"), judged(failing)) == [
-        "sums.double: case 1: should be 6, got 5 (usual cause: Add nothing)"
-    ]
+    assert said(answer("double"), judged(failing)) == ["sums.double: case 1: Add nothing"]
 
 
 def test_a_syntax_error_explains_its_question():
