@@ -1,0 +1,89 @@
+"""nbgrader's formgrader, in Chromium: the scores are there, and a written answer is read and given its points."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+import tiny_homework
+from nbgrader.api import Gradebook
+
+from deepul_utils.grading import engine, settings
+
+pytestmark = [pytest.mark.xdist_group("formgrader"), pytest.mark.timeout(600)]
+
+WEEK = tiny_homework.WEEK
+
+
+@pytest.fixture(scope="module")
+def formgrader(shared_course, tmp_path_factory):
+    """The address of formgrader, started in a course with one graded submission that has words and no code."""
+    course = shared_course
+    notebook = course.answered(why="Since a half is **a half**.")
+    notebook.cells = [cell for cell in notebook.cells if cell.cell_type == "markdown"]
+    course.submit("ada", notebook)
+    [result] = engine.grade(course.root, WEEK, ["ada"], course=course.root)
+    assert (result.score, result.waiting) == (0, 1)
+    config = (Path(__file__).parents[2] / settings.FILE).read_text()
+    (course.root / settings.FILE).write_text(f"import tiny_homework\n{config}")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    options = ["--no-browser", "--allow-root", "--IdentityProvider.token=", f"--port={port}", "--log-level=CRITICAL"]
+    with subprocess.Popen(
+        [Path(sys.executable).with_name("jupyter"), "server", *options],
+        cwd=course.root,
+        env=os.environ | {"JUPYTER_CONFIG_DIR": str(tmp_path_factory.mktemp("jupyter"))},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as server:
+        try:
+            yield await_page(f"http://127.0.0.1:{port}/formgrader", server)
+        finally:
+            server.terminate()
+
+
+def await_page(url, server):
+    """Return `url` once it is served."""
+    while server.poll() is None:
+        try:
+            urllib.request.urlopen(url).close()
+            return url
+        except urllib.error.URLError:
+            time.sleep(0.5)
+    raise AssertionError("the server ended before it served a page")
+
+
+@pytest.fixture
+def page(browser, formgrader):
+    page = browser.new_page()
+    page.goto(formgrader)
+    yield page
+    page.close()
+
+
+def test_the_scores_are_there(page, formgrader):
+    page.goto(f"{formgrader}/manage_submissions/{WEEK}")
+    row = page.locator("tr", has_text="ada")
+    row.wait_for()
+    assert "0 / 6" in row.inner_text()
+    assert "needs manual grading" in row.inner_text()
+
+
+def test_a_written_answer_is_read_and_given_its_points(page, formgrader, shared_course):
+    page.goto(f"{formgrader}/gradebook/{WEEK}/sums")
+    page.get_by_role("link", name="Submission #1").click()
+    page.get_by_text("Since a half is").wait_for()
+    page.get_by_text("the notebook has no `double`").wait_for()
+    score = page.locator("input#sums-why")
+    score.fill("0.5")
+    with page.expect_response(lambda response: "/api/grade/" in response.url and response.request.method == "PUT"):
+        score.blur()
+    with Gradebook(f"sqlite:///{shared_course.root}/gradebook.db") as gradebook:
+        assert gradebook.find_grade("sums-why", "sums", WEEK, "ada").manual_score == 0.5
+    [again] = engine.grade(shared_course.root, WEEK, ["ada"], course=shared_course.root)
+    assert again.score == 0.5
