@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -29,6 +31,15 @@ def fail(message: str) -> typer.Exit:
     """Print one sentence in red on stderr and return the exception to raise."""
     Console(stderr=True).print(message, style="red", markup=False, highlight=False, soft_wrap=True)
     return typer.Exit(1)
+
+
+@contextlib.contextmanager
+def needs(extra: str) -> Iterator[None]:
+    """Around a command's imports: where packages of `extra` are missing, say how to install them."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise fail(f"{error.name} is missing here; try: pip install 'deepul_utils[{extra}]'") from None
 
 
 @app.callback()
@@ -100,7 +111,8 @@ def release(
 
     **Example:** `deepul release week1`
     """
-    from deepul_utils.course import release as homework
+    with needs("instructor"):
+        from deepul_utils.course import release as homework
 
     root = Path.cwd()
     try:
@@ -133,8 +145,9 @@ def grade(
     """
     from rich.progress import Progress
 
-    from deepul_utils.course.release import HomeworkError, find_week
-    from deepul_utils.grading import engine, report
+    with needs("instructor"):
+        from deepul_utils.course.release import HomeworkError, find_week
+        from deepul_utils.grading import engine, report
 
     root = Path.cwd()
     graded = []
@@ -167,9 +180,10 @@ def check(
 
     **Example:** `deepul check histograms.ipynb`
     """
-    from deepul_utils.grading import report
-    from deepul_utils.grading.check import CheckError
-    from deepul_utils.grading.check import check as check_file
+    with needs("instructor"):
+        from deepul_utils.grading import report
+        from deepul_utils.grading.check import CheckError
+        from deepul_utils.grading.check import check as check_file
 
     try:
         with console.status(f"Running {file.name} ..."):

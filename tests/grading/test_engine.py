@@ -140,6 +140,30 @@ def test_nothing_to_grade_is_said(tmp_path):
         engine.submissions(tmp_path, WEEK)
 
 
+@pytest.mark.parametrize("command", ["grade week1", "release"])
+def test_without_nbgrader_the_command_says_what_to_install(command):
+    source = "import sys; sys.modules['nbgrader'] = None; from deepul_utils.cli import app; app(sys.argv[1:])"
+    done = subprocess.run([sys.executable, "-c", source, *command.split()], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.startswith("nbgrader")
+    assert done.stderr.endswith("is missing here; try: pip install 'deepul_utils[instructor]'\n")
+
+
+def test_configuration_of_the_repository_and_then_of_the_class_counts(tmp_path):
+    root, course = tmp_path / "root", tmp_path / "class"
+    for folder, text in (
+        (root, "c.JudgeCells.timeout = 3\nc.CourseDirectory.root = 'elsewhere'\nc.LimitOutput.max_lines = 7"),
+        (course, "c.JudgeCells.timeout = 4"),
+    ):
+        folder.mkdir()
+        (folder / settings.FILE).write_text(f"c = get_config()\n{text}\n")
+    config = settings.load(root, course)
+    assert (config.JudgeCells.timeout, config.LimitOutput.max_lines) == (4, 7)
+    assert config.CourseDirectory.root == str(course)
+    assert config.CourseDirectory.source_directory == "../root/solutions"
+    assert settings.load(root, root).JudgeCells.timeout == 3
+
+
 def test_the_command_prints_the_class(shared_course, monkeypatch):
     """A class whose only student's file is damaged, from the folder of the course, with a folder of its own."""
     course = shared_course.root.parent / "class"
