@@ -18,6 +18,8 @@ const probes = {
     return probes.find(".math", (element) => !rendered(element));
   },
 
+  missingFonts: () => [...document.fonts].filter((font) => font.status === "error").map((font) => font.family),
+
   badPictures() {
     const good = (image) => image.complete && image.naturalWidth && image.alt.trim() && !image.alt.includes(".png");
     return probes.find("article img", (image) => !good(image));

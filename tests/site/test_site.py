@@ -79,7 +79,7 @@ def test_page_reads_well(browser, server, name, width):
 @pytest.mark.parametrize("name", PAGES)
 def test_page_reads_from_disk(browser, site, name):
     with reading(browser, (site / f"{name}.html").as_uri()) as page:
-        probe(page, "unrenderedMaths", "badPictures", "undrawnExplorables")
+        probe(page, "unrenderedMaths", "missingFonts", "badPictures", "undrawnExplorables")
 
 
 def test_search_finds_an_idea(browser, server):
