@@ -1,0 +1,31 @@
+"""Chapters show the recorded runs of book/results as they are now."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from deepul_utils.course.notebooks import read
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize(
+    ("chapter", "names"),
+    [
+        (
+            "week1_likelihood/mixture_of_logistics",
+            ["histogram-one-bump", "logistics-one-bump", "histogram-two-bumps", "logistics-two-bumps"],
+        ),
+    ],
+)
+def test_table_is_in_step_with_the_results(chapter, names):
+    cells = {cell.id: cell for cell in read(ROOT / "book" / f"{chapter}.ipynb").cells}
+    rows = cells["numbers-table"].outputs[0].text.splitlines()
+    for name in names:
+        run = json.loads((ROOT / "book" / "results" / f"{name}.json").read_text(encoding="utf-8"))
+        row = next(row for row in rows if row.startswith(run["about"]))
+        shown = [float(number) for number in row.removeprefix(run["about"]).split()]
+        losses = [run["test_loss"], run["published"]["test_loss"], run["floor"]]
+        assert shown[:3] == [round(loss, 4) for loss in losses], "run `make execute`"
+        assert run["test_loss"] <= run["published"]["test_loss"]
