@@ -24,10 +24,13 @@ class ClassBias(nn.Module):
         torch.Size([2, 3, 28, 28])
     """
 
+    table: nn.Parameter
+
     def __init__(self, num_classes: int, channels: int, axis: int = 1) -> None:
         super().__init__()
         self.axis = axis
-        self.table = nn.Parameter(torch.zeros(num_classes, channels))  # b: (num_classes, C)
+        table = nn.Parameter(torch.zeros(num_classes, channels)) if num_classes else None  # b
+        self.register_parameter("table", table)
 
     def forward(self, h: Tensor, y: Tensor | None) -> Tensor:
         """h + b_y for classes y (B,); h itself for y = None."""
