@@ -94,9 +94,7 @@ class Autoregressive(nn.Module):
     def _follow(
         self, walk: Callable[[Tensor, Tensor | None], Iterator[Tensor]], n: int, y: Tensor | None, u: Tensor | None
     ) -> Tensor:
-        u = torch.rand(n, *self.shape, device=self.order.device) if u is None else u.to(self.order.device)
-        if u.shape != (n, *self.shape):
-            raise ValueError(f"the noise u must have shape {(n, *self.shape)}, got {tuple(u.shape)}")
+        u = self._noise(u, n)
         x = torch.zeros(n, *self.shape, dtype=torch.long, device=u.device)
         visits = self.order.argsort(stable=True).tolist()
         for i, logits in zip(visits, walk(x, self._labels(y, n)), strict=True):
@@ -118,6 +116,13 @@ class Autoregressive(nn.Module):
         if y is None or y.shape != (n,) or y.is_floating_point() or not ((y >= 0) & (y < self.num_classes)).all():
             raise ValueError(f"y must be {n} classes, integers from 0 to {self.num_classes - 1}, one for each example")
         return y.to(self.order.device)
+
+    def _noise(self, u: Tensor | None, n: int) -> Tensor:
+        if u is None:
+            return torch.rand(n, *self.shape, device=self.order.device)
+        if u.shape != (n, *self.shape):
+            raise ValueError(f"the noise u must have shape {(n, *self.shape)}, got {tuple(u.shape)}")
+        return u.to(self.order.device)
 
     def _image(self, x: Tensor, r: int | None = None, c: int | None = None) -> Tensor:
         """x as (B, C, H, W), or the pixel at row r and column c of it, (B, C, 1, 1)."""

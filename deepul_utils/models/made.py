@@ -76,7 +76,7 @@ class MADE(Autoregressive):
 
     def in_order(self, ordering: int) -> Autoregressive:
         """The model of one ordering, p_o, with the same weights."""
-        return _InOrder(self, ordering)
+        return _InOrder(self, ordering).to(self.order.device)
 
     def log_prob(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         each = [self.in_order(o).log_prob(x, y) for o in range(len(self.orders))]
@@ -90,12 +90,12 @@ class MADE(Autoregressive):
 
     def sample(self, n: int, y: Tensor | None = None, u: Tensor | None = None) -> Tensor:
         """n examples (n, D), each in an ordering drawn for it, by D passes: there is nothing that could be kept."""
+        y, u = self._labels(y, n), self._noise(u, n)
         chosen = torch.randint(len(self.orders), (n,), device=self.order.device)
         x = torch.empty(n, *self.shape, dtype=torch.long, device=self.order.device)
         for o in chosen.unique().tolist():
             rows = chosen == o
-            y_o, u_o = (a if a is None else a[rows.to(a.device)] for a in (y, u))
-            x[rows] = self.in_order(o).sample(int(rows.sum()), y_o, u_o)
+            x[rows] = self.in_order(o).sample(int(rows.sum()), y if y is None else y[rows], u[rows])
         return x
 
     sample_naively = sample

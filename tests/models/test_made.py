@@ -90,6 +90,13 @@ def test_an_ordering_that_is_none_is_one_clear_sentence():
         made(orders=[[0, 1, 2, 3], [1, 2, 3, 4]])
 
 
+def test_noise_or_classes_of_another_shape_are_one_clear_sentence():
+    with pytest.raises(ValueError, match=r"the noise u must have shape \(5, 4\)"):
+        made().sample(5, u=torch.rand(4, 4))
+    with pytest.raises(ValueError, match="y must be 5 classes"):
+        made(num_classes=2).sample(5, y=torch.zeros(4, dtype=torch.long))
+
+
 def test_without_hidden_layers_it_is_a_logistic_regression_on_what_comes_before():
     model = MADE(3, [], orders=[[2, 0, 1]]).double()
     weight = model.layers[0].weight.view(3, 2, 3, 2)
