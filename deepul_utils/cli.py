@@ -164,7 +164,8 @@ def grade(
     console.print(report.class_table(graded))
     console.print(f"{len(graded)} graded; their feedback is in {course / 'feedback'}")
     if waiting := sum(one.waiting for one in graded):
-        console.print(f"{waiting} written answers wait for a person: start jupyter lab in {course.resolve()}")
+        answers = "1 written answer waits" if waiting == 1 else f"{waiting} written answers wait"
+        console.print(f"{answers} for a person: open formgrader in jupyter lab, started in {course}", soft_wrap=True)
     if any(one.score is None for one in graded):
         raise typer.Exit(1)
 

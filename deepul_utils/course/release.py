@@ -148,4 +148,9 @@ def generate(root: Path, week: str, into: Path, db_url: str | None = None) -> No
     try:
         start(GenerateAssignment(coursedir=folders, config=config, no_database=db_url is None, force=True))
     except NbgraderFailed as error:
+        if "submissions associated" in str(error):
+            afresh = "move that file away to grade everybody afresh"
+            raise HomeworkError(
+                f"the questions of {week} are not those that gradebook.db has scores for; {afresh}"
+            ) from None
         raise HomeworkError(f"nbgrader could not make {week}: {error}") from None
