@@ -150,11 +150,12 @@ def test_the_conditionals_on_the_way_are_those_of_one_pass(name):
 
 
 @every_model
-def test_log_prob_is_the_sum_of_the_conditionals_and_loss_its_mean(name):
-    model = built(name, GREY, 4, num_classes=2)
+@pytest.mark.parametrize("shape", [GREY, COLOUR], ids=["grey", "colour"])
+def test_log_prob_is_the_sum_of_the_conditionals_and_loss_its_mean(name, shape):
+    model = built(name, shape, 4, num_classes=2)
     x, y = torch.randint(4, (5, *model.shape)), torch.tensor([0, 1, 1, 0, 1])
     p = model.conditionals(x, y).softmax(-1).flatten(1, -2)
-    by_hand = torch.stack([p[n, range(16), x[n].flatten()].log().sum() for n in range(5)])
+    by_hand = torch.stack([p[n, range(prod(shape)), x[n].flatten()].log().sum() for n in range(5)])
     torch.testing.assert_close(model.log_prob(x, y), by_hand, rtol=1e-9, atol=1e-9)
     torch.testing.assert_close(model.loss((x, y)), -by_hand.mean(), rtol=1e-9, atol=1e-9)
     assert torch.equal(model.log_prob(x.to(torch.uint8), y), model.log_prob(x, y))
