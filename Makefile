@@ -2,6 +2,7 @@
 
 DEEPUL = .venv/bin/deepul
 PYTHON_OF_VENV = .venv/bin/python
+GRADED = _build/sample_class/graded
 HOMEWORK = $(wildcard solutions/*/*.ipynb)
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
@@ -16,14 +17,13 @@ demo: .venv/ready tools ## build the book, release the homework, grade the sampl
 	@$(DEEPUL) book
 	@echo "==> The homework"
 	@$(DEEPUL) release
-	@$(MAKE) --silent _build/sample_class/made
-	@echo "==> The grades of the sample class"
-	@$(DEEPUL) grade week1 --course _build/sample_class
+	@echo "==> The sample class and its grades"
+	@$(MAKE) --silent --question $(GRADED) && echo "graded before, and nothing has changed since" || $(MAKE) --silent $(GRADED)
 	@printf '%s\n' "" "All of it is there:" \
 	  "  read    _build/html/index.html, in a browser" \
-	  "  learn   exercises/week1_likelihood/, in Jupyter: .venv/bin/jupyter lab exercises" \
-	  "  grade   _build/sample_class/: submitted, autograded, gradebook.db" \
-	  "  then    make test"
+	  "  learn   exercises/week1_likelihood: .venv/bin/jupyter lab exercises" \
+	  "  grade   _build/sample_class: what was handed in, and the feedback on it" \
+	  "  go on   README.md, and make test"
 
 test: .venv/ready tools ## run all tests, with coverage
 	@$(PYTHON_OF_VENV) -m pytest -n logical --dist loadgroup --cov --cov-report term
@@ -47,9 +47,10 @@ clean: ## remove what was built, but not .venv
 	rm -rf _build build *.egg-info .coverage .pytest_cache .mypy_cache .ruff_cache
 	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
 
-_build/sample_class/made: .venv/ready tests/sample_class.py $(HOMEWORK)
-	@echo "==> The sample class"
+# The class is made and graded again when the homework or the grader has changed.
+$(GRADED): .venv/ready tests/sample_class.py $(HOMEWORK) $(shell find deepul_utils -name '*.py')
 	@$(PYTHON_OF_VENV) tests/sample_class.py
+	@$(DEEPUL) grade week1 --course _build/sample_class
 	@touch $@
 
 .venv/ready: pyproject.toml constraints.txt
