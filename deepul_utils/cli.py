@@ -134,9 +134,14 @@ def grade(
         float | None,
         typer.Option(help="Seconds that one cell may compute.", show_default="as in nbgrader_config.py, or 60"),
     ] = None,
+    trusted: Annotated[
+        bool,
+        typer.Option("--unsafe-no-sandbox", help="Let the notebooks do whatever you may do: only if you trust them."),
+    ] = False,
 ) -> None:
     """Grade what students handed in: `submitted/STUDENT/WEEK/*.ipynb`.
 
+    Students' code runs in a sandbox (bubblewrap, on Linux) without network; the checks judge it from outside.
     Scores go to `gradebook.db`, graded notebooks to `autograded/` and pages for the students to `feedback/`.
     Written answers wait for a person, who reads them in formgrader: start `jupyter lab` in the same folder.
     What somebody scored by hand stays when you grade again.
@@ -148,6 +153,7 @@ def grade(
     with needs("instructor"):
         from deepul_utils.course.release import HomeworkError, find_week
         from deepul_utils.grading import engine, report
+        from deepul_utils.grading.sandbox import SandboxUnavailable
 
     root = Path.cwd()
     graded = []
@@ -156,10 +162,10 @@ def grade(
         students = engine.submissions(course, folder, student)
         with Progress(console=console, transient=True) as bar:
             task = bar.add_task(students[0], total=len(students))
-            for one in engine.grade(root, folder, students, course=course, timeout=timeout):
+            for one in engine.grade(root, folder, students, course=course, timeout=timeout, trusted=trusted):
                 graded.append(one)
                 bar.update(task, advance=1, description=students[min(len(graded), len(students) - 1)])
-    except (HomeworkError, engine.GradingError) as error:
+    except (HomeworkError, SandboxUnavailable, engine.GradingError) as error:
         raise fail(str(error)) from None
     console.print(report.class_table(graded))
     console.print(f"{len(graded)} graded; their feedback is in {course / 'feedback'}")

@@ -157,6 +157,8 @@ class Desk:
             if name not in self._namespace:
                 raise StudentFailed(f"the notebook has no `{name}`: run the cell that defines it")
             return self._namespace[name]
+        if target.id >= len(self._kept):
+            raise StudentFailed(f"the {target.type} is gone, since the Python that held it ended")
         kept = self._kept_object(target)
         if name and not hasattr(kept, name):
             raise StudentFailed(f"a {target.type} has no `{name}`")

@@ -10,6 +10,7 @@ from nbformat.v4 import new_code_cell
 
 from deepul_utils.checks.question import QUESTIONS, Outcome, grade_id
 from deepul_utils.grading.judge import judge
+from deepul_utils.grading.kernel import LocalProcess
 from deepul_utils.grading.notebook import UnreadableNotebook, parse
 
 _RUN = re.compile(r"""checks\.run\(["']([\w.]+)["'], globals\(\)\)""")
@@ -39,7 +40,8 @@ def check(path: Path, *, timeout: float) -> list[Outcome]:
     asked = _mark(notebook)
     if not asked:
         raise CheckError(f"{path} asks no question of this course; give the path of a homework notebook")
-    outcomes = judge(notebook, folder=path.resolve().parent, timeout=timeout, execution="validate")
+    folder = path.resolve().parent
+    outcomes = judge(notebook, lambda: LocalProcess(folder, "validate"), timeout=timeout)
     return [outcomes[grade_id(id)] for id in asked]
 
 

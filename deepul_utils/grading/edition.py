@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import ast
 import shutil
-from collections.abc import Iterable
 from pathlib import Path
 
 import deepul_utils
 from deepul_utils.checks.question import QUESTIONS
 
 _ABSENT = ("checks", "course", "grading", "cli.py", "__pycache__")
-_NEEDED_CHECKS = ("student.py", "wire.py")
+_NEEDED_CHECKS = ("desk.py", "student.py", "wire.py")
 _CHECKS = '''"""Stands in for the checks while a notebook is graded: the grader judges from outside."""
 
 from typing import Any
@@ -30,27 +29,25 @@ def hand_in(notebook: str, namespace: dict[str, Any]) -> None:
 '''
 
 
-def build(folder: Path, withheld: Iterable[str] | None = None) -> Path:
-    """Write the student's edition to `folder`/deepul_utils and return `folder`.
+def build(folder: Path, homework: str) -> None:
+    """Write the student's edition for a homework notebook to `folder`/deepul_utils.
 
     Args:
         folder: where the package goes.
-        withheld: dotted names of functions, methods and classes; what the registered questions withhold if not given.
+        homework: the notebook's name; what its questions withhold is left out.
 
     Raises:
         ValueError: a withheld name is not in the library.
     """
-    if withheld is None:
-        withheld = {name for question in QUESTIONS.values() for name in question.withholds}
     source, target = Path(deepul_utils.__file__).parent, folder / "deepul_utils"
     shutil.copytree(source, target, ignore=lambda path, names: set(_ABSENT) & set(names))
     (target / "checks").mkdir()
     (target / "checks" / "__init__.py").write_text(_CHECKS, encoding="utf-8")
     for name in _NEEDED_CHECKS:
         shutil.copy(source / "checks" / name, target / "checks" / name)
-    for dotted in withheld:
-        _withhold(target.parent, dotted)
-    return folder
+    asked = (question for id, question in QUESTIONS.items() if id.split(".")[0] == homework)
+    for dotted in {name for question in asked for name in question.withholds}:
+        _withhold(folder, dotted)
 
 
 def _withhold(folder: Path, dotted: str) -> None:

@@ -16,6 +16,7 @@ from traitlets.config import Config
 from deepul_utils.course.release import generate
 from deepul_utils.grading.record import NOTES
 from deepul_utils.grading.report import Graded, problems
+from deepul_utils.grading.sandbox import bubblewrap
 from deepul_utils.grading.settings import NbgraderFailed, load, start
 
 
@@ -36,7 +37,7 @@ def submissions(course: Path, week: str, student: str = "*") -> list[str]:
 
 
 def grade(
-    root: Path, week: str, students: list[str], *, course: Path, timeout: float | None = None
+    root: Path, week: str, students: list[str], *, course: Path, timeout: float | None = None, trusted: bool = False
 ) -> Iterator[Graded]:
     """Grade the students' notebooks of `week` and write their feedback, one student after another.
 
@@ -47,13 +48,19 @@ def grade(
         week: a folder's name, such as `week1_likelihood`.
         course: the folder with submitted/.
         timeout: seconds that one cell may compute; what nbgrader_config.py says, or 60, where not given.
+        trusted: run the notebooks without a sandbox, with all that this user may do.
 
     Raises:
+        SandboxUnavailable: there is no sandbox here, and the notebooks are not trusted.
         HomeworkError: solutions/ cannot be released, or other questions were graded in this gradebook before.
     """
     config = load(root, course)
     if timeout is not None:
         config.JudgeCells.timeout = timeout
+    if trusted:
+        config.JudgeCells.sandbox = False
+    else:
+        bubblewrap()
     folders = CourseDirectory(config=config, assignment_id=week)
     with TemporaryDirectory() as unused:
         generate(root, week, into=Path(unused), db_url=folders.db_url)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import time
@@ -10,15 +11,23 @@ from pathlib import Path
 from queue import Empty
 from tempfile import TemporaryDirectory
 from types import TracebackType
-from typing import Any
+from typing import Any, Protocol
 
 import psutil
+import zmq
+from jupyter_client.blocking.client import BlockingKernelClient
+from jupyter_client.connect import KernelConnectionInfo
 from jupyter_client.manager import KernelManager
 from nbformat import NotebookNode
 from nbformat.v4 import new_output, output_from_msg
 
+from deepul_utils.checks.student import Reference, StudentFailed
+from deepul_utils.checks.wire import Malformed, dumps, loads
+
+MESSAGE_LIMIT = 64 << 20  # bytes of one message from a kernel
 OUTPUT_LIMIT = 200_000  # characters that one cell may print
 GRACE = 5.0  # seconds for a cell to stop after it was interrupted
+READY = 60.0  # seconds for Python to start
 PATIENCE = 5  # how many times its limit a cell may take by the clock, on a busy machine or asleep
 
 
@@ -40,8 +49,30 @@ class Run:
         return self.stopped or raised
 
 
-class Kernel:
-    """A Python process that runs code in `folder`, as a notebook would.
+class CallStopped(StudentFailed):
+    """A call was stopped, or stopped the process."""
+
+
+class Process(Protocol):
+    """The Python process, and its children, behind a kernel: on this system as it is, or in a sandbox."""
+
+    connection: KernelConnectionInfo
+
+    def processes(self) -> list[psutil.Process]:
+        """All of them, the kernel's own first; empty once it has ended."""
+
+    def interrupt(self) -> None:
+        """What Ctrl-C does."""
+
+    def end(self) -> None:
+        """End them all."""
+
+    def excess(self) -> str:
+        """What they have used too much of, as the end of a sentence; empty where nothing."""
+
+
+class LocalProcess:
+    """A kernel on this system, with all that its user may do: for notebooks that one trusts.
 
     Args:
         folder: its working directory.
@@ -57,13 +88,49 @@ class Kernel:
             extra_arguments=["--HistoryManager.hist_file=:memory:"],
         )
         self._pid = getattr(self._manager.provisioner, "pid", None)
-        self._client = self._manager.client()
-        self._client.start_channels()
+        self.connection = self._manager.get_connection_info()
+
+    def processes(self) -> list[psutil.Process]:
+        """The kernel's process and its children."""
+        if not self._manager.is_alive():
+            return []
         try:
-            self._client.wait_for_ready(timeout=60)
-        except RuntimeError:
-            self.stop()
-            raise
+            kernel = psutil.Process(self._pid)
+            return [kernel, *kernel.children(recursive=True)]
+        except psutil.NoSuchProcess:
+            return []
+
+    def interrupt(self) -> None:
+        """Send it SIGINT."""
+        self._manager.interrupt_kernel()
+
+    def end(self) -> None:
+        """End the process and everything that it started in its process group."""
+        if self._manager.has_kernel:
+            self._manager.shutdown_kernel(now=True)
+        self._manager.cleanup_resources()
+        self._sockets.cleanup()
+
+    def excess(self) -> str:
+        """Nothing: it may use what there is."""
+        return ""
+
+
+class Kernel:
+    """Runs code in a Python process as a notebook would, and asks its functions on behalf of a check."""
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+        context = zmq.Context()
+        context.setsockopt(zmq.MAXMSGSIZE, MESSAGE_LIMIT)
+        self._client = BlockingKernelClient(context=context)
+        self._client.load_connection_info(process.connection)
+        self._client.start_channels(hb=False)
+        deadline = time.monotonic() + READY
+        while not self._answers():
+            if time.monotonic() > deadline or not self.alive:
+                self.stop()
+                raise RuntimeError("Python did not start; is there enough memory?")
 
     def __enter__(self) -> Kernel:
         return self
@@ -71,32 +138,74 @@ class Kernel:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.stop()
 
+    def _answers(self) -> bool:
+        """Whether both channels are through: the one for replies, and the one for outputs."""
+        request = self._client.kernel_info()
+        try:
+            while self._client.get_shell_msg(timeout=1)["parent_header"].get("msg_id") != request:
+                pass
+            while self._client.get_iopub_msg(timeout=1)["parent_header"].get("msg_id") != request:
+                pass
+        except Empty:
+            return False
+        return True
+
     @property
     def alive(self) -> bool:
         """Whether it can run more code."""
-        return bool(self._manager.is_alive())
+        return bool(self._process.processes())
 
     def stop(self) -> None:
-        """End the process and everything that it started in its process group."""
+        """End the process and everything that it started."""
         self._client.stop_channels()
-        if self._manager.has_kernel:
-            self._manager.shutdown_kernel(now=True)
-        self._manager.cleanup_resources()
-        self._sockets.cleanup()
-
-    def _computed(self) -> float:
-        """Seconds that the process and its children have computed."""
-        try:
-            process = psutil.Process(self._pid)
-            times = [p.cpu_times() for p in (process, *process.children(recursive=True))]
-        except psutil.NoSuchProcess:
-            return 0.0
-        return sum(each.user + each.system for each in times)
+        self._client.context.destroy(linger=0)
+        self._process.end()
 
     def run(self, code: str, timeout: float) -> Run:
         """Run `code` for at most `timeout` seconds of computing; then interrupt it, or kill the process if need be."""
-        request = self._client.execute(code, allow_stdin=False, stop_on_error=False)
         outputs = _Outputs()
+        request = self._client.execute(code, allow_stdin=False, stop_on_error=False)
+        stopped = self._wait(request, timeout, outputs)
+        if stopped:
+            return Run([o for o in outputs.nodes if o.output_type != "error"], stopped)
+        return Run(outputs.nodes)
+
+    def ask(
+        self,
+        target: Reference | None,
+        name: str,
+        args: tuple[Any, ...] | None,
+        kwargs: dict[str, Any],
+        timeout: float,
+    ) -> Any:
+        """What a `Desk` over there answers; see `checks.student.Ask`.
+
+        Raises:
+            StudentFailed: as a `Desk` does; or there is no answer that can be read.
+            CallStopped: it computed for more than `timeout` seconds, used too much, or ended the process.
+        """
+        said = name or target.type if target else name
+        expression = _ASK.format(dumps([target, name, args, kwargs]))
+        request = self._client.execute("", silent=True, allow_stdin=False, user_expressions={"answer": expression})
+        if stopped := self._wait(request, timeout, _Outputs()):
+            raise CallStopped(f"`{said}` {stopped}")
+        try:
+            found, answer = loads(self._reply(request)["user_expressions"]["answer"]["data"]["text/plain"])
+        except (Empty, Malformed, KeyError, TypeError, ValueError):
+            raise StudentFailed(f"`{said}` gave no answer that could be read") from None
+        if found is not True:
+            raise StudentFailed(str(answer))
+        return answer
+
+    def _reply(self, request: str) -> dict[str, Any]:
+        while True:
+            message = self._client.get_shell_msg(timeout=GRACE)
+            if message["parent_header"].get("msg_id") == request:
+                content: dict[str, Any] = message["content"]
+                return content
+
+    def _wait(self, request: str, timeout: float, outputs: _Outputs) -> str:
+        """Take a request's outputs until it is done, and return how it was stopped, empty where it was not."""
         deadline, computed = time.monotonic() + PATIENCE * timeout, self._computed()
         interrupted = False
         while True:
@@ -109,17 +218,31 @@ class Kernel:
                     break
                 outputs.take(message)
             elif message is None and not self.alive:
-                return Run(outputs.nodes, "ended the Python that ran it")
+                return "ended the Python that ran it"
+            if excess := self._process.excess():
+                self._process.end()
+                return excess
             if time.monotonic() < deadline and (interrupted or self._computed() - computed < timeout):
                 continue
             if interrupted:
-                self._manager.shutdown_kernel(now=True)
+                self._process.end()
                 break
-            self._manager.interrupt_kernel()
+            self._process.interrupt()
             deadline, interrupted = time.monotonic() + GRACE, True
-        if interrupted:
-            return Run([o for o in outputs.nodes if o.output_type != "error"], f"took longer than {timeout:g} seconds")
-        return Run(outputs.nodes)
+        return f"took longer than {timeout:g} seconds" if interrupted else ""
+
+    def _computed(self) -> float:
+        """Seconds that the process and its children have computed."""
+        seconds = 0.0
+        for process in self._process.processes():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                times = process.cpu_times()
+                seconds += times.user + times.system
+        return seconds
+
+
+# Works whatever became of the notebook's names and imports.
+_ASK = "__import__('deepul_utils.checks.desk', fromlist=['desk']).answer(globals(), {!r})"
 
 
 class _Outputs:

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
+import contextlib
+import functools
+import os
+import secrets
 from collections import defaultdict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +17,15 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from nbgrader.api import Gradebook
 from nbgrader.preprocessors import NbGraderPreprocessor
-from traitlets import Float
+from traitlets import Bool, Float
 
 from deepul_utils.grading.judge import judge
+from deepul_utils.grading.kernel import LocalProcess, Process
 from deepul_utils.grading.notebook import SIZE_LIMIT, UnreadableNotebook, parse
+from deepul_utils.grading.sandbox import WarmStart
 
 NOTES = "deepul_notes"  # in the metadata of a graded notebook: what the grader did to it, one sentence each
+SEED_FILE = "check_seed"  # in the course's folder
 
 Resources = dict[str, Any]
 
@@ -126,9 +135,38 @@ def _insert(nb: NotebookNode, cell: NotebookNode) -> None:
 class JudgeCells(NbGraderPreprocessor):
     """Runs and judges a notebook in place of nbgrader's Execute; nbgrader reads the scores from the outputs."""
 
-    timeout = Float(60.0, help="Seconds that one cell may compute.").tag(config=True)
+    timeout = Float(60.0, help="Seconds that one cell, or one call of a function, may compute.").tag(config=True)
+    sandbox = Bool(True, help="Whether students' code runs in a sandbox; without one it may do what you may.").tag(
+        config=True
+    )
 
     def preprocess(self, nb: NotebookNode, resources: Resources) -> tuple[NotebookNode, Resources]:
         """Run every cell and put the outcomes where the grade cells are."""
-        judge(nb, folder=Path(resources["metadata"]["path"]), timeout=self.timeout)
+        folder = Path(resources["metadata"]["path"])
+        start: Callable[[], Process]
+        if self.sandbox:
+            start = functools.partial(_warm_start(), resources["nbgrader"]["notebook"])
+        else:
+            start = functools.partial(LocalProcess, folder, "autograde")
+        judge(nb, start, timeout=self.timeout, seed=secret_seed(Path(self.config.CourseDirectory.root)))
         return nb, resources
+
+
+@functools.cache
+def _warm_start() -> WarmStart:
+    """One sandbox for all that this process grades."""
+    start = WarmStart()
+    atexit.register(start.close)
+    return start
+
+
+def secret_seed(course: Path) -> int:
+    """The seed of the checks' data: drawn once for a course and kept in its folder, so that grades repeat."""
+    file = course / SEED_FILE
+    if not file.exists():
+        atomic = file.with_name(f"{SEED_FILE}.{os.getpid()}")
+        atomic.write_text(str(secrets.randbits(63)), encoding="utf-8")
+        with contextlib.suppress(FileExistsError):
+            os.link(atomic, file)  # the first wins
+        atomic.unlink()
+    return int(file.read_text(encoding="utf-8"))

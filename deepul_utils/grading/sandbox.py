@@ -2,6 +2,7 @@
 
 A `Sandbox` is one bubblewrap process. In it waits a zygote (see zygote.py) with the course's imports loaded, which
 forks each kernel into namespaces of its own. The grader talks to a kernel over Unix sockets in a folder both see.
+`SandboxedProcess` is such a kernel, as `Kernel` and `judge` take it.
 """
 
 from __future__ import annotations
@@ -12,17 +13,19 @@ import json
 import os
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import psutil
+from jupyter_client.connect import KernelConnectionInfo
 
-from deepul_utils.grading import cgroup, zygote
+from deepul_utils.grading import cgroup, edition, zygote
 
 _WARM_MODULES = (
     "ipykernel.kernelapp",
@@ -104,18 +107,18 @@ class Sandbox:
     """One bubblewrap process whose zygote forks kernels, one at a time.
 
     Args:
-        edition: the folder with the student's edition of `deepul_utils` (see edition.py); first on the kernels' path.
+        editions: a folder with a student's edition of `deepul_utils` (see edition.py) in each of its folders.
         limits: what each kernel may use.
 
     Raises:
         SandboxUnavailable: bubblewrap is missing or not allowed to work here.
     """
 
-    def __init__(self, edition: Path, limits: Limits | None = None) -> None:
+    def __init__(self, editions: Path, limits: Limits | None = None) -> None:
         self.limits = limits or Limits()
         self._folder = Path(tempfile.mkdtemp(prefix="deepul-"))  # short: a socket's path has at most 107 bytes
         ours, theirs = socket.socketpair()
-        arguments = self._arguments(bubblewrap(), edition, theirs.fileno())
+        arguments = self._arguments(bubblewrap(), editions, theirs.fileno())
         self._group = cgroup.make(self.limits.processes, self.limits.memory + _ZYGOTE_MEMORY)
         self._process = subprocess.Popen(
             arguments,
@@ -134,10 +137,10 @@ class Sandbox:
             self.close()
             raise SandboxUnavailable("The sandbox's imports started threads, so kernels cannot be forked from it.")
 
-    def _arguments(self, bwrap: str, edition: Path, control: int) -> list[str]:
+    def _arguments(self, bwrap: str, editions: Path, control: int) -> list[str]:
         mounts: list[str] = []
-        for folder in _python_folders():
-            mounts += ["--ro-bind", folder, folder]
+        for place in _python_folders():
+            mounts += ["--ro-bind", place, place]
         for link in ("bin", "lib", "lib64", "sbin"):
             if Path("/", link).is_symlink():
                 mounts += ["--symlink", os.readlink(f"/{link}"), f"/{link}"]
@@ -152,27 +155,17 @@ class Sandbox:
             "OMP_NUM_THREADS": "1",
             "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
             "PYTHONDONTWRITEBYTECODE": "1",
-            "PYTHONPATH": "/edition",
+            "PYTHONPATH": zygote.EDITION,
         }
         words = ["--unshare-all", "--die-with-parent", "--new-session", "--clearenv"]
         words += ["--hostname", "sandbox", "--uid", "1000", "--gid", "1000"]
         for name, value in environment.items():
             words += ["--setenv", name, value]
         words += ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--tmpfs", "/home/student", "--chdir", "/"]
-        words += ["--ro-bind", str(edition), "/edition", "--ro-bind", zygote.__file__, "/zygote.py"]
-        words += ["--dir", zygote.KERNEL, "--bind", str(self._folder), zygote.KERNELS]
-        return [
-            bwrap,
-            *words,
-            *mounts,
-            "--remount-ro",
-            "/",
-            "--",
-            sys.executable,
-            "/zygote.py",
-            str(control),
-            *_WARM_MODULES,
-        ]
+        words += ["--ro-bind", str(editions), zygote.EDITIONS, "--ro-bind", zygote.__file__, "/zygote.py"]
+        words += ["--dir", zygote.KERNEL, "--dir", zygote.EDITION, "--bind", str(self._folder), zygote.KERNELS]
+        program = [sys.executable, "/zygote.py", str(control), *_WARM_MODULES]
+        return [bwrap, *words, *mounts, "--remount-ro", "/", "--", *program]
 
     def _answer(self, timeout: float) -> dict[str, Any]:
         self._control.settimeout(timeout)
@@ -187,52 +180,59 @@ class Sandbox:
             raise SandboxUnavailable(f"The sandbox stopped: {errors.splitlines()[-1] if errors else 'no reason given'}")
         return dict(json.loads(line))
 
-    def start_kernel(self) -> dict[str, Any]:
-        """Fork a kernel and return what `KernelClient.load_connection_info` takes; one that still runs ends first."""
+    def start_kernel(self, edition: str) -> KernelConnectionInfo:
+        """Fork a kernel that imports the edition of that name; one that still runs ends first.
+
+        Returns:
+            What `KernelClient.load_connection_info` takes.
+        """
         self.stop_kernel()
         folder = Path(tempfile.mkdtemp(dir=self._folder))
-        key = secrets.token_hex(16)
-        connection = {
+        connection: dict[str, Any] = {
             "transport": "ipc",
             "ip": f"{zygote.KERNEL}/k",
             **{f"{channel}_port": i for i, channel in enumerate(("shell", "iopub", "stdin", "hb", "control"), 1)},
-            "key": key,
+            "key": secrets.token_hex(16),
             "signature_scheme": "hmac-sha256",
             "kernel_name": "deepul",
         }
         (folder / "connection.json").write_text(json.dumps(connection), encoding="utf-8")
-        request = {"folder": folder.name, "limits": self.limits.as_rlimits()}
+        request = {"folder": folder.name, "edition": edition, "limits": self.limits.as_rlimits()}
         print(json.dumps(request), file=self._lines, flush=True)
         self._answer(timeout=10)  # {"pid": ...}
         self._kernel = folder
-        return {**connection, "ip": str(folder / "k"), "key": key.encode()}
+        here = connection | {"ip": str(folder / "k"), "key": connection["key"].encode()}
+        return cast(KernelConnectionInfo, here)
 
     def stop_kernel(self) -> None:
         """End the kernel and everything that it started; nothing of it stays."""
         if self._kernel is None:
             return
         folder, self._kernel = self._kernel, None
-        for process in self.kernel_processes():
+        processes = self._descendants()
+        # The first of them ends by itself after the last of the others, when there is room for the next kernel's.
+        for process in processes[1:] or processes:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
         self._answer(timeout=30)  # {"exited": ...}
         shutil.rmtree(folder, ignore_errors=True)
 
     def kernel_processes(self) -> list[psutil.Process]:
-        """The processes of the running kernel, as this system sees them: all that descend from the zygote."""
+        """The kernel's process and then its children, as this system sees them; empty once the kernel has ended."""
+        return self._descendants()[2:]  # behind the two that gave it its namespaces
+
+    def _descendants(self) -> list[psutil.Process]:
+        """All that the zygote forked."""
         with contextlib.suppress(psutil.NoSuchProcess, IndexError):
             first = psutil.Process(self._process.pid).children()[0]  # bwrap's own first process in its namespace
             zygote_process = first.children()[0]
             return zygote_process.children(recursive=True)
         return []
 
-    def memory(self) -> int:
-        """Resident bytes of all the kernel's processes together."""
-        total = 0
-        for process in self.kernel_processes():
-            with contextlib.suppress(psutil.NoSuchProcess):
-                total += process.memory_info().rss
-        return total
+    @property
+    def alive(self) -> bool:
+        """Whether it can start kernels."""
+        return self._process.poll() is None
 
     def close(self) -> None:
         """End the sandbox and all in it, and remove its folder."""
@@ -249,3 +249,71 @@ class Sandbox:
 
     def __exit__(self, *exception: object) -> None:
         self.close()
+
+
+class SandboxedProcess:
+    """A kernel in a sandbox, which it shares with no other."""
+
+    def __init__(self, sandbox: Sandbox, edition: str) -> None:
+        self._sandbox = sandbox
+        self.connection = sandbox.start_kernel(edition)
+
+    def processes(self) -> list[psutil.Process]:
+        """The kernel's process and its children."""
+        return self._sandbox.kernel_processes()
+
+    def interrupt(self) -> None:
+        """Send it SIGINT."""
+        for process in self.processes()[:1]:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.send_signal(signal.SIGINT)
+
+    def end(self) -> None:
+        """End the kernel and everything that it started; where that fails, the whole sandbox."""
+        with contextlib.suppress(SandboxUnavailable):
+            self._sandbox.stop_kernel()
+
+    def excess(self) -> str:
+        """Memory, where all its processes together have more than one of them may."""
+        limit = self._sandbox.limits.memory
+        # The second is the truth, and slow: forked processes share memory, which the first counts for each of them.
+        for measure in (lambda process: process.memory_info().rss, lambda process: process.memory_full_info().pss):
+            total = 0
+            for process in self.processes():
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    total += measure(process)
+            if total <= limit:
+                return ""
+        return f"used more than {limit / 2**30:g} GiB of memory"
+
+
+class WarmStart:
+    """Starts kernels in one sandbox, one after another, and makes a new sandbox where that has died.
+
+    Args:
+        limits: what each kernel may use.
+    """
+
+    def __init__(self, limits: Limits | None = None) -> None:
+        self._limits = limits
+        self._editions = tempfile.TemporaryDirectory(prefix="deepul-editions-")
+        self._sandbox: Sandbox | None = None
+
+    def __call__(self, homework: str) -> SandboxedProcess:
+        """A kernel that nobody has used, for the homework notebook of that name.
+
+        Raises:
+            SandboxUnavailable: there can be no sandbox here.
+        """
+        if self._sandbox is None or not self._sandbox.alive:
+            self.close()
+            self._sandbox = Sandbox(Path(self._editions.name), self._limits)
+        if not Path(self._editions.name, homework).exists():
+            edition.build(Path(self._editions.name, homework), homework)
+        return SandboxedProcess(self._sandbox, homework)
+
+    def close(self) -> None:
+        """End the sandbox."""
+        if self._sandbox is not None:
+            self._sandbox.close()
+            self._sandbox = None

@@ -1,9 +1,9 @@
 """Forks kernels inside the sandbox: the course's imports are loaded once, and each kernel then costs a fork.
 
 Run as a script, `python zygote.py FD MODULE ...`, inside the outer sandbox, which holds no secret. FD is a socket: a
-line {"folder": ..., "limits": ...} in starts a kernel, and lines {"ready": ...}, {"pid": ...} and {"exited": ...} come
-out. Every kernel gets namespaces of its own (users, processes, mounts, IPC), so that it sees no other and everything
-it started ends with it. Imports nothing of `deepul_utils`: this file alone goes into the sandbox.
+line {"folder": ..., "edition": ..., "limits": ...} in starts a kernel; {"ready": ...}, {"pid": ...} and {"exited": ...}
+come out. Every kernel gets namespaces of its own (users, processes, mounts, IPC), so that it sees no other and
+everything it started ends with it. Imports nothing of `deepul_utils`: this file alone goes into the sandbox.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ _PRIVATE = 0x4000 | 0x40000  # recursively
 _SET_DUMPABLE, _SET_NO_NEW_PRIVS, _CAPABILITY_VERSION_3 = 4, 38, 0x20080522
 KERNELS = "/kernels"
 KERNEL = "/run/kernel"
+EDITIONS = "/editions"
+EDITION = "/run/edition"
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -40,7 +42,7 @@ def _mount(source: str, target: str, kind: str | None, flags: int, options: str 
     _system(_libc.mount(*encoded, flags, options.encode() if options else None), f"mount {target}")
 
 
-def _isolate(folder: str, limits: dict[str, int]) -> None:
+def _isolate(folder: str, edition: str, limits: dict[str, int]) -> None:
     """Return in a new process that sees only itself, has no capabilities and keeps to `limits`."""
     uid, gid = os.getuid(), os.getgid()
     _system(_libc.unshare(_NEW_NAMESPACES), "unshare")
@@ -54,8 +56,18 @@ def _isolate(folder: str, limits: dict[str, int]) -> None:
     with contextlib.suppress(OSError):
         _mount("proc", "/proc", "proc", _NOSUID_NODEV | _NOEXEC)
     _mount(f"{KERNELS}/{folder}", KERNEL, None, _BIND)
-    for private in (KERNELS, "/tmp", "/dev/shm", os.environ["HOME"]):
-        _mount("tmpfs", private, "tmpfs", _NOSUID_NODEV, f"size={limits['disk']}")
+    _mount(f"{EDITIONS}/{edition}", EDITION, None, _BIND)
+    private = (KERNELS, EDITIONS, "/tmp", "/dev/shm", os.environ["HOME"])
+    # A Python that lies in one of them, as that of a course cloned into /tmp does, comes back after it is covered.
+    within = tuple(f"{own}/" for own in private)
+    covered = {
+        prefix: os.open(prefix, os.O_PATH) for prefix in {sys.prefix, sys.base_prefix} if prefix.startswith(within)
+    }
+    for own in private:
+        _mount("tmpfs", own, "tmpfs", _NOSUID_NODEV, f"size={limits['disk']}")
+    for prefix, handle in covered.items():
+        os.makedirs(prefix)
+        _mount(f"/proc/self/fd/{handle}", prefix, None, _BIND)
     _libc.prctl(_SET_DUMPABLE, 0, 0, 0, 0)
     _wait_for(os.fork())
     _libc.prctl(_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
@@ -72,9 +84,9 @@ def _wait_for(child: int) -> None:
             os._exit(abs(os.waitstatus_to_exitcode(status)) & 0xFF)
 
 
-def _run_kernel(folder: str, limits: dict[str, int]) -> NoReturn:
+def _run_kernel(folder: str, edition: str, limits: dict[str, int]) -> NoReturn:
     os.setsid()
-    _isolate(folder, limits)
+    _isolate(folder, edition, limits)
     null = os.open(os.devnull, os.O_RDWR)
     for standard in (0, 1, 2):
         os.dup2(null, standard)
@@ -105,7 +117,7 @@ def main() -> None:
         if child == 0:
             try:
                 control.close()
-                _run_kernel(request["folder"], request["limits"])
+                _run_kernel(request["folder"], request["edition"], request["limits"])
             finally:
                 os._exit(1)
         say({"pid": child})

@@ -1,6 +1,7 @@
 """A course with the tiny homework, and a place to hand it in."""
 
 import copy
+import os
 from pathlib import Path
 
 import nbformat
@@ -44,7 +45,7 @@ class Course:
 @pytest.fixture(autouse=True, scope="session")
 def _kernels_find_the_homework():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(Path(tiny_homework.__file__).parent))
+        patch.setenv("PYTHONPATH", str(Path(tiny_homework.__file__).parent), prepend=os.pathsep)
         yield
 
 

@@ -2,15 +2,18 @@
 
 import time
 
+import numpy as np
 import pytest
+import torch
 
+from deepul_utils.checks.student import Student, StudentFailed
 from deepul_utils.grading import kernel
-from deepul_utils.grading.kernel import Kernel
+from deepul_utils.grading.kernel import Kernel, LocalProcess
 
 
 @pytest.fixture(scope="module")
 def python(tmp_path_factory):
-    with Kernel(tmp_path_factory.mktemp("folder"), "autograde") as kernel:
+    with Kernel(LocalProcess(tmp_path_factory.mktemp("folder"), "autograde")) as kernel:
         yield kernel
 
 
@@ -79,7 +82,7 @@ def test_what_comes_after_a_flood_is_still_the_result(python):
 
 def test_a_cell_that_will_not_stop_ends_its_kernel(tmp_path, monkeypatch):
     monkeypatch.setattr(kernel, "GRACE", 1.0)
-    with Kernel(tmp_path, "autograde") as python:
+    with Kernel(LocalProcess(tmp_path, "autograde")) as python:
         stubborn = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)\nwhile True: pass"
         assert python.run(stubborn, 0.5).stopped == "took longer than 0.5 seconds"
         assert not python.alive
@@ -87,6 +90,45 @@ def test_a_cell_that_will_not_stop_ends_its_kernel(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("end", ["import os; os._exit(0)", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"])
 def test_a_cell_that_ends_python_is_said(tmp_path, end):
-    with Kernel(tmp_path, "autograde") as python:
+    with Kernel(LocalProcess(tmp_path, "autograde")) as python:
         assert python.run(f"print('bye', flush=True); {end}", 10).stopped == "ended the Python that ran it"
         assert not python.alive
+
+
+def test_functions_are_asked_and_answer_plainly(python):
+    python.run(
+        "import numpy as np\ndef double(x): print('hm'); return 2 * x\ndef stub(x): raise NotImplementedError()", 10
+    )
+    student = Student(lambda *request: python.ask(*request, timeout=10))
+    np.testing.assert_array_equal(student.double(np.arange(3)), [0, 2, 4])
+    assert student.double(x="ab") == "abab"
+    assert len(student.double("x" * 3_000_000)) == 6_000_000
+    with pytest.raises(StudentFailed, match="`stub` is not answered yet"):
+        student.stub(1)
+    python.run("import torch; Linear = torch.nn.Linear", 60)
+    layer = student.Linear(2, 3)
+    assert layer(torch.zeros(5, 2)).shape == (5, 3)
+    assert layer.weight.shape == (3, 2)
+
+
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        ("\n    while True: pass", "`f` took longer than 2 seconds"),
+        ("import os; os._exit(1)", "`f` ended the Python that ran it"),
+        ("return bytearray(50_000_000).hex()", "`f` gave no answer that could be read"),
+        (
+            "import deepul_utils.checks.desk as d; d.dumps = lambda x: 'nonsense'",
+            "`f` gave no answer that could be read",
+        ),
+        ("import json; json.dumps = None; return 1", "`f` took longer than 2 seconds"),  # Jupyter needs it, too
+    ],
+)
+def test_a_call_that_gives_no_answer_is_said(tmp_path, monkeypatch, body, why):
+    monkeypatch.setattr(kernel, "GRACE", 1.0)
+    monkeypatch.setattr(kernel, "MESSAGE_LIMIT", 10_000_000)
+    with Kernel(LocalProcess(tmp_path, "autograde")) as python:
+        python.run("import deepul_utils.checks.desk", 60)
+        python.run(f"def f(): {body}", 60)
+        with pytest.raises(StudentFailed, match=why):
+            python.ask(None, "f", (), {}, timeout=2)

@@ -7,18 +7,20 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import jupyter_client
 import psutil
 import pytest
 
 from deepul_utils.grading import edition, sandbox
-from deepul_utils.grading.sandbox import Limits, Sandbox, SandboxUnavailable
+from deepul_utils.grading.kernel import Kernel
+from deepul_utils.grading.sandbox import Limits, Sandbox, SandboxedProcess, SandboxUnavailable
 
 
 @pytest.fixture(scope="module")
 def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     os.environ["DEEPUL_SECRET"] = "SECRET"
-    with Sandbox(edition.build(tmp_path_factory.mktemp("edition")), Limits(memory=3 << 30, disk=8 << 20)) as box:
+    editions = tmp_path_factory.mktemp("editions")
+    edition.build(editions / "histograms", "histograms")
+    with Sandbox(editions, Limits(memory=3 << 30, disk=8 << 20)) as box:
         yield box
     del os.environ["DEEPUL_SECRET"]
 
@@ -27,28 +29,18 @@ class Student:
     """Runs code in a fresh kernel of the sandbox and returns what it prints."""
 
     def __init__(self, box: Sandbox) -> None:
-        self.client = jupyter_client.BlockingKernelClient()
-        self.client.load_connection_info(box.start_kernel())
-        self.client.start_channels()
-        self.client.wait_for_ready(timeout=30)
+        self.kernel = Kernel(SandboxedProcess(box, "histograms"))
 
-    def run(self, code: str, timeout: float = 60) -> str:
-        said: list[str] = []
-
-        def hear(message: dict) -> None:
-            content = message["content"]
-            said.append(content.get("text") or content.get("evalue") or "")
-
-        self.client.execute_interactive(code, output_hook=hear, timeout=timeout, store_history=False)
-        return "".join(said)
+    def run(self, code: str) -> str:
+        run = self.kernel.run(code, 30)
+        return "".join(output.get("text", output.get("evalue", "")) for output in run.outputs)
 
 
 @pytest.fixture
 def student(box: Sandbox) -> Iterator[Student]:
     student = Student(box)
     yield student
-    student.client.stop_channels()
-    box.stop_kernel()
+    student.kernel.stop()
 
 
 def test_the_courses_imports_work(student: Student) -> None:
@@ -63,7 +55,7 @@ print(torch.ones(2, 2).mm(torch.ones(2, 2)).sum().item(), len(one_bump()[0]))
 @pytest.mark.parametrize("name", ["course", "grading", "checks.question", "checks.week1", "checks.laws", "cli"])
 def test_the_checks_and_the_grader_are_not_there(student: Student, name: str) -> None:
     said = student.run(f"import deepul_utils; print(deepul_utils.__file__); import deepul_utils.{name}")
-    assert said.startswith("/edition/deepul_utils/__init__.py\n")
+    assert said.startswith("/run/edition/deepul_utils/__init__.py\n")
     assert f"No module named 'deepul_utils.{name}'" in said
 
 
@@ -86,7 +78,7 @@ def test_it_sees_nothing_of_this_course_or_this_user(student: Student) -> None:
     assert "SECRET" not in student.run("print(os.environ, open('/proc/self/environ').read())")
 
 
-@pytest.mark.parametrize("path", ["/usr/mine", "/edition/mine", "/zygote.py", "/etc/mine", "/mine"])
+@pytest.mark.parametrize("path", ["/usr/mine", "/run/edition/mine", "/zygote.py", "/etc/mine", "/mine"])
 def test_the_system_is_read_only(student: Student, path: str) -> None:
     said = student.run(f"open({path!r}, 'w')")
     assert "Read-only file system" in said or "Permission denied" in said
@@ -103,7 +95,7 @@ print("hidden")
 """
     assert student.run(hide) == "hidden\n"
     assert any("1234" in process.cmdline() for process in box.kernel_processes())
-    student.client.stop_channels()
+    student.kernel.stop()
     after = Student(box)
     look = """
 import numpy, os, pathlib
@@ -111,7 +103,7 @@ print([f for f in ("/tmp", "/dev/shm", os.environ["HOME"]) if pathlib.Path(f, "m
 """
     assert after.run(look) == "[] 3\n"
     assert not any("1234" in (process.info["cmdline"] or ()) for process in psutil.process_iter(["cmdline"]))
-    after.client.stop_channels()
+    after.kernel.stop()
 
 
 def test_memory_disk_files_and_processes_are_limited(student: Student) -> None:
@@ -133,18 +125,21 @@ def test_it_has_no_capabilities_and_cannot_end_its_keeper(student: Student) -> N
 
 
 def test_all_of_it_ends_with_the_grader(tmp_path: Path) -> None:
+    (tmp_path / "x").mkdir()
     code = """
 import sys, time
 from pathlib import Path
 from deepul_utils.grading.sandbox import Sandbox
 box = Sandbox(Path(sys.argv[1]))
-box.start_kernel()
-print(len(box.kernel_processes()), flush=True)
+box.start_kernel("x")
+while not box.kernel_processes():
+    time.sleep(0.1)
+print("started", flush=True)
 time.sleep(100)
 """
     grader = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True)
     assert grader.stdout is not None
-    assert int(grader.stdout.readline()) >= 1
+    assert grader.stdout.readline() == "started\n"
     family = psutil.Process(grader.pid).children(recursive=True)
     grader.kill()
     grader.communicate()
