@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -145,6 +146,25 @@ time.sleep(100)
     grader.communicate()
     _, alive = psutil.wait_procs(family, timeout=10)
     assert not alive
+
+
+def test_a_python_that_lies_in_tmp_stays_in_sight(tmp_path: Path) -> None:
+    code = """
+import sys
+from pathlib import Path
+from deepul_utils.grading.kernel import Kernel
+from deepul_utils.grading.sandbox import Sandbox, SandboxedProcess
+Path(sys.argv[1], "empty").mkdir()
+with Sandbox(Path(sys.argv[1])) as box:
+    run = Kernel(SandboxedProcess(box, "empty")).run("import sys; print(sys.prefix)", 30)
+    print(run.outputs[0]["text"], end="")
+"""
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        prefix = Path(folder, "a course")
+        prefix.symlink_to(sys.prefix)
+        command = [prefix / "bin" / "python", "-c", code, tmp_path]
+        run = subprocess.run(command, capture_output=True, text=True, timeout=200)
+    assert run.stdout == f"{prefix}\n", run.stderr
 
 
 def test_without_bubblewrap_it_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
