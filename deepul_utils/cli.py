@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -174,6 +174,77 @@ def grade(
         console.print(f"{answers} for a person: open formgrader in jupyter lab, started in {course}", soft_wrap=True)
     if any(one.score is None for one in graded):
         raise typer.Exit(1)
+
+
+@app.command(rich_help_panel=INSTRUCTOR)
+def collect(
+    week: Annotated[str, typer.Argument(help="A week such as `week1`.")],
+    source: Annotated[Path, typer.Argument(help="The zip of Canvas or Moodle, or a folder of `STUDENT/*.ipynb`.")],
+    course: Annotated[Path, typer.Option(help="The folder of `submitted/`.")] = Path(),
+    roster: Annotated[
+        Path | None, typer.Option(help="A CSV of the class, such as Canvas's gradebook: says who is missing.")
+    ] = None,
+) -> None:
+    """Put what a learning platform exports into `submitted/STUDENT/WEEK/`, ready for `deepul grade`.
+
+    Students' own `NAME_hand_in.zip` files are opened too. Of two files with one name the later counts; the earlier goes
+    to `submitted_earlier/`. The times in a Moodle zip are taken for this machine's local time.
+
+    **Example:** `deepul collect week1 submissions.zip --roster gradebook.csv`
+    """
+    with needs("instructor"):
+        from deepul_utils.course.release import HomeworkError, find_week
+        from deepul_utils.grading import collect as collecting
+        from deepul_utils.grading.roster import Roster, RosterError
+        from deepul_utils.grading.settings import load
+        from deepul_utils.grading.unpack import CollectError
+
+    root = Path.cwd()
+    try:
+        folder = find_week(root, week)
+        names = [path.stem for path in (root / "solutions" / folder).glob("*.ipynb")]
+        people = Roster.read(roster) if roster else None
+        plugin = collecting.PlatformNames(config=load(root, course))
+        with console.status(f"Collecting {source} ..."):
+            collected, said = collecting.collect(course, folder, source, names, people, plugin)
+    except (HomeworkError, RosterError, CollectError, OSError) as error:
+        raise fail(str(error)) from None
+    console.print(collecting.table(collected))
+    for sentence in said:
+        console.print(sentence, markup=False, highlight=False, soft_wrap=True)
+    console.print(f"{len(collected)} in {course / 'submitted'}; grade them with: deepul grade {week}", soft_wrap=True)
+
+
+@app.command(rich_help_panel=INSTRUCTOR)
+def export(
+    week: Annotated[str, typer.Argument(help="A week such as `week1`.")],
+    format: Annotated[Literal["canvas", "moodle", "csv"], typer.Option(help="For whom.")] = "csv",
+    template: Annotated[
+        Path | None, typer.Option(help="Canvas's exported gradebook, or Moodle's grading worksheet.")
+    ] = None,
+    course: Annotated[Path, typer.Option(help="The folder of `gradebook.db`; the CSV goes there too.")] = Path(),
+) -> None:
+    """Write the scores, late penalties taken off, as the CSV that a learning platform imports.
+
+    A student without a score keeps an empty cell: what missing work is worth, the platform decides.
+
+    **Example:** `deepul export week1 --format canvas --template gradebook.csv`
+    """
+    with needs("instructor"):
+        from deepul_utils.course.release import HomeworkError, find_week
+        from deepul_utils.grading import export as exporting
+        from deepul_utils.grading.roster import RosterError
+
+    root = Path.cwd()
+    try:
+        folder = find_week(root, week)
+        into = course / f"{folder}_{format}.csv"
+        said = exporting.export(root, course, folder, format, template, into)
+    except (HomeworkError, RosterError, exporting.ExportError, OSError) as error:
+        raise fail(str(error)) from None
+    for sentence in said:
+        console.print(sentence, markup=False, highlight=False, soft_wrap=True)
+    console.print(f"[green]✓[/] {into}", soft_wrap=True)
 
 
 @app.command(rich_help_panel=STUDENT)
