@@ -147,11 +147,12 @@ def _column(header: list[str], week: str, format: str) -> int:
     if not {"Student", "ID"} <= set(header):
         raise ExportError("this is no gradebook of Canvas: it has no columns Student and ID")
     assignments = [at for at, name in enumerate(header) if re.search(r"\(\d+\)$", name)]
-    short = week.partition("_")[0].casefold()
-    fits = [at for at in assignments if re.search(rf"{short}(?!\d)", re.sub(r"[\W_]", "", header[at]).casefold())]
+    short = week.partition("_")[0]
+    pattern = re.sub(r"\d+", r"[\\W_]*0*\g<0>(?!\\d)", short)  # "week1" is found in "Week 1" and "week_01"
+    fits = [at for at in assignments if re.search(pattern, header[at], re.IGNORECASE)]
     if len(fits) != 1:
         names = ", ".join(header[at] for at in assignments) or "none"
-        raise ExportError(f"one assignment of Canvas should have {short!r} in its name; the template has {names}")
+        raise ExportError(f"the template should have one assignment with {short!r} in its name; it has {names}")
     return fits[0]
 
 
