@@ -288,6 +288,9 @@ def test_two_of_one_name_are_not_guessed(tmp_path):
     matched, doubts = Roster.read(path).match(["Jane Doe_1", "Jane Doe_2", "ann"])
     assert matched == {1: "ann"}
     assert doubts == ["jane doe in the CSV may be Jane Doe_1 or Jane Doe_2, or may not: rename that folder"]
+    path.write_text("name\nann\nANN\n")
+    matched, doubts = Roster.read(path).match(["ann"])
+    assert (matched, len(doubts)) == ({}, 2)
     for content in (b"", b"name\n", b"\xff\xfe\x00"):
         path.write_bytes(content)
         with pytest.raises(RosterError):
