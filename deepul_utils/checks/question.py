@@ -14,6 +14,7 @@ from deepul_utils.checks.laws import LawBroken
 from deepul_utils.checks.student import NotebookStudent, StudentFailed
 
 OUTCOME_MIME = "application/vnd.deepul.outcome+json"
+_MESSAGE_LIMIT = 2000  # characters; a student's exception may hold any number of them
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ class Question:
                     "the answer is not of the kind that the question asks for, "
                     f"and judging it raised {type(error).__name__}: {error}"
                 )
-            results.append(CaseResult(name, weight, passed, message))
+            results.append(CaseResult(name, weight, passed, message[:_MESSAGE_LIMIT]))
 
         self.body(student, case, seed)
         if not results:

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty
@@ -18,14 +19,17 @@ import zmq
 from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.connect import KernelConnectionInfo
 from jupyter_client.manager import KernelManager
-from nbformat import NotebookNode
+from nbformat import NotebookNode, validate
 from nbformat.v4 import new_output, output_from_msg
 
 from deepul_utils.checks.student import Reference, StudentFailed
 from deepul_utils.checks.wire import Malformed, dumps, loads
 
-MESSAGE_LIMIT = 64 << 20  # bytes of one message from a kernel
+MESSAGE_LIMIT = 32 << 20  # bytes of one message from a kernel
+MESSAGES_LIMIT = 100  # how many of them may wait here
+SHOWN = ("text/plain", "text/latex", "text/html", "text/markdown", "image/svg+xml", "image/png", "image/jpeg")
 OUTPUT_LIMIT = 200_000  # characters that one cell may print
+_TOO_MUCH = "... more was printed than a grader keeps ...\n"
 GRACE = 5.0  # seconds for a cell to stop after it was interrupted
 READY = 60.0  # seconds for Python to start
 PATIENCE = 5  # how many times its limit a cell may take by the clock, on a busy machine or asleep
@@ -123,6 +127,7 @@ class Kernel:
         self._process = process
         context = zmq.Context()
         context.setsockopt(zmq.MAXMSGSIZE, MESSAGE_LIMIT)
+        context.setsockopt(zmq.RCVHWM, MESSAGES_LIMIT)
         self._client = BlockingKernelClient(context=context)
         self._client.load_connection_info(process.connection)
         self._client.start_channels(hb=False)
@@ -191,18 +196,31 @@ class Kernel:
             raise CallStopped(f"`{said}` {stopped}")
         try:
             found, answer = loads(self._reply(request)["user_expressions"]["answer"]["data"]["text/plain"])
-        except (Empty, Malformed, KeyError, TypeError, ValueError):
+        except (Malformed, KeyError, TypeError, ValueError):
             raise StudentFailed(f"`{said}` gave no answer that could be read") from None
         if found is not True:
             raise StudentFailed(str(answer))
         return answer
 
-    def _reply(self, request: str) -> dict[str, Any]:
-        while True:
-            message = self._client.get_shell_msg(timeout=GRACE)
-            if message["parent_header"].get("msg_id") == request:
-                content: dict[str, Any] = message["content"]
-                return content
+    def _reply(self, request: str) -> Any:
+        """What the kernel replied to a request; nothing where no reply comes."""
+        deadline = time.monotonic() + GRACE
+        while (left := deadline - time.monotonic()) > 0:
+            with contextlib.suppress(Empty):
+                if message := self._message(self._client.get_shell_msg, request, left):
+                    return message["content"]
+        return None
+
+    def _message(self, receive: Callable[..., Any], request: str, timeout: float) -> dict[str, Any] | None:
+        """The next message if it belongs to `request`; code in the kernel's process can send anything at all."""
+        try:
+            message: dict[str, Any] = receive(timeout=timeout)
+            belongs = message["parent_header"].get("msg_id") == request and isinstance(message["content"], dict)
+        except Empty:
+            raise
+        except Exception:  # no signature, no JSON, no message
+            return None
+        return message if belongs else None
 
     def _wait(self, request: str, timeout: float, outputs: _Outputs) -> str:
         """Take a request's outputs until it is done, and return how it was stopped, empty where it was not."""
@@ -210,15 +228,15 @@ class Kernel:
         interrupted = False
         while True:
             try:
-                message = self._client.get_iopub_msg(timeout=min(0.5, max(0.0, deadline - time.monotonic())))
-            except Empty:
-                message = None
-            if message is not None and message["parent_header"].get("msg_id") == request:
-                if message["content"].get("execution_state") == "idle":
+                left = min(0.5, max(0.0, deadline - time.monotonic()))
+                message = self._message(self._client.get_iopub_msg, request, left)
+                if message and message["content"].get("execution_state") == "idle":
                     break
-                outputs.take(message)
-            elif message is None and not self.alive:
-                return "ended the Python that ran it"
+                if message:
+                    outputs.take(message)
+            except Empty:
+                if not self.alive:
+                    return "ended the Python that ran it"
             if excess := self._process.excess():
                 self._process.end()
                 return excess
@@ -253,16 +271,40 @@ class _Outputs:
         self._room = OUTPUT_LIMIT
 
     def take(self, message: dict[str, Any]) -> None:
-        if message["msg_type"] not in ("stream", "display_data", "execute_result", "error"):
+        output = _output(message)
+        if output is None:
             return
-        output = output_from_msg(message)
-        if self._room <= 0 and output.output_type in ("stream", "display_data"):
-            return
-        self._room -= len(json.dumps(output))
-        if self._room <= 0 and output.output_type in ("stream", "display_data"):
-            output = new_output("stream", name="stdout", text="... more was printed than a grader keeps ...\n")
+        kind, size = output.output_type, len(json.dumps(output))
+        if kind in ("error", "execute_result"):  # a cell has one of each at most; they stay after a flood
+            if any(kind == node.output_type for node in self.nodes):
+                return
+            if size > OUTPUT_LIMIT and kind == "error":
+                output = new_output("error", ename=output.ename[:100], evalue=output.evalue[:1000])
+            elif size > OUTPUT_LIMIT:
+                output = new_output("stream", name="stdout", text=_TOO_MUCH)
+        else:
+            if self._room <= 0:
+                return
+            self._room -= size
+            if self._room <= 0:
+                output = new_output("stream", name="stdout", text=_TOO_MUCH)
         last = self.nodes[-1] if self.nodes else None
         if last and output.output_type == last.output_type == "stream" and output.name == last.name:
             last.text += output.text
         else:
             self.nodes.append(output)
+
+
+def _output(message: dict[str, Any]) -> NotebookNode | None:
+    """A message's output with what a page can show of it; None where it is none, or no honest kernel sent it."""
+    if message["msg_type"] not in ("stream", "display_data", "execute_result", "error"):
+        return None
+    try:
+        output = output_from_msg(message)
+        if "data" in output:
+            data = {mime: output.data[mime] for mime in SHOWN if isinstance(output.data.get(mime), str)}
+            output.data, output.metadata = NotebookNode(data), NotebookNode()
+        validate(output, ref="output", version=4)
+    except Exception:
+        return None
+    return output if isinstance(output.get("text", ""), str) else None

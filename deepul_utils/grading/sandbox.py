@@ -39,6 +39,7 @@ _WARM_MODULES = (
     "torch",
 )
 _ZYGOTE_MEMORY = 1 << 30
+_SHARED_ENTRIES = 100  # a kernel's folder holds its connection file and five sockets
 
 
 class SandboxUnavailable(RuntimeError):
@@ -217,6 +218,18 @@ class Sandbox:
         self._answer(timeout=30)  # {"exited": ...}
         shutil.rmtree(folder, ignore_errors=True)
 
+    def kernel_overflows(self) -> bool:
+        """Whether there is more in the kernel's folder, the only one that it shares with this system, than it may."""
+        count = size = 0
+        for folder, folders, files in os.walk(self._kernel or ""):
+            for name in (*folders, *files):
+                count += 1
+                with contextlib.suppress(OSError):
+                    size += os.lstat(os.path.join(folder, name)).st_size
+                if count > _SHARED_ENTRIES or size > self.limits.disk:
+                    return True
+        return False
+
     def kernel_processes(self) -> list[psutil.Process]:
         """The kernel's process and then its children, as this system sees them; empty once the kernel has ended."""
         return self._descendants()[2:]  # behind the two that gave it its namespaces
@@ -274,7 +287,9 @@ class SandboxedProcess:
             self._sandbox.stop_kernel()
 
     def excess(self) -> str:
-        """Memory, where all its processes together have more than one of them may."""
+        """Memory, where all its processes together have more than one of them may; or what this system's disk holds."""
+        if self._sandbox.kernel_overflows():
+            return "filled the folder of its sockets"
         limit = self._sandbox.limits.memory
         # The second is the truth, and slow: forked processes share memory, which the first counts for each of them.
         for measure in (lambda process: process.memory_info().rss, lambda process: process.memory_full_info().pss):

@@ -20,6 +20,7 @@ from sqlalchemy.exc import SAWarning
 from traitlets.config import Config
 from traitlets.config.loader import PyFileConfigLoader
 
+from deepul_utils.grading import safe_html
 from deepul_utils.grading.record import JudgeCells, RestoreCells, SubmissionReader
 
 FILE = "nbgrader_config.py"
@@ -50,6 +51,9 @@ def settings(root: Path, course: Path | None = None) -> Config:
         AssignLatePenalties,
         CheckCellMetadata,
     ]
+    # For feedback and for formgrader: pages with students' text and outputs run in a person's browser.
+    config.HTMLExporter.preprocessors = [safe_html.CleanOutputs]
+    config.HTMLExporter.filters = {"markdown2html": safe_html.markdown2html}
     return config
 
 

@@ -1,0 +1,87 @@
+"""What students write and show, as HTML that runs nothing: on feedback pages and in formgrader."""
+
+from __future__ import annotations
+
+import functools
+import re
+from html import escape
+from typing import Any
+
+from bleach.css_sanitizer import ALLOWED_CSS_PROPERTIES, CSSSanitizer  # type: ignore[import-untyped]
+from bleach.sanitizer import ALLOWED_TAGS, Cleaner  # type: ignore[import-untyped]
+from jinja2 import pass_context
+from jinja2.runtime import Context
+from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
+from nbconvert.preprocessors import Preprocessor
+from nbformat import NotebookNode
+
+from deepul_utils.grading.kernel import SHOWN
+
+_HEADINGS = {f"h{level}" for level in range(1, 7)}
+_TABLES = {"table", "caption", "colgroup", "col", "thead", "tbody", "tfoot", "tr", "th", "td"}
+_TEXT = {"p", "br", "hr", "div", "span", "pre", "sub", "sup", "s", "del", "details", "summary", "img", "dl", "dt", "dd"}
+_CARD = {"border-left", "display", "gap", "margin", "margin-bottom", "max-width", "min-width", "opacity"}
+_CARD |= {"overflow-wrap", "padding"}  # what a check's card is styled with
+_LINK = re.compile(r"(https?:|mailto:)[^\s]*|[^:]*", re.IGNORECASE)  # nothing with a colon that is no such address
+_PICTURE = re.compile(r"data:image/(png|jpeg|gif|webp);base64,[\w+/=\s]*|[^:/\\][^:]*", re.ASCII)  # from no other host
+_TAGS_LIMIT = 4000  # to clean nested tags takes their number squared
+_LENGTH_LIMIT = 400_000
+
+
+def _allowed(tag: str, name: str, value: str) -> bool:
+    if name in ("class", "style", "title"):
+        return True
+    if tag == "a" and name == "href":
+        return _LINK.fullmatch(value) is not None
+    if tag == "img" and name == "src":
+        return _PICTURE.fullmatch(value) is not None
+    if tag == "img" and name in ("alt", "width", "height"):
+        return True
+    return (tag in _HEADINGS and name == "id") or (tag in _TABLES and name in ("align", "colspan", "rowspan"))
+
+
+@functools.cache
+def _cleaner() -> Cleaner:
+    return Cleaner(
+        tags=ALLOWED_TAGS | _HEADINGS | _TABLES | _TEXT,
+        attributes=_allowed,
+        protocols={"http", "https", "mailto", "data"},
+        css_sanitizer=CSSSanitizer(allowed_css_properties=ALLOWED_CSS_PROPERTIES | _CARD),
+    )
+
+
+def clean(html: str) -> str:
+    """`html` with what could run, load or cover anything shown as text or left out.
+
+    Example:
+        >>> clean('<b onclick="steal()">twice</b><script>steal()</script>')
+        '<b>twice</b>&lt;script&gt;steal()&lt;/script&gt;'
+    """
+    if len(html) > _LENGTH_LIMIT or html.count("<") > _TAGS_LIMIT:
+        return f"<pre>{escape(html[:10_000])}\n... more than a page shows ...</pre>"
+    without_styles = re.sub(r"<style\b[^<]*</style>", "", html, flags=re.IGNORECASE)  # those of pandas' tables
+    return str(_cleaner().clean(without_styles))
+
+
+@pass_context
+def markdown2html(context: Context, source: str) -> str:
+    """The filter of that name in nbconvert's templates, cleaned."""
+    if len(source) > _LENGTH_LIMIT:
+        return clean(source)
+    renderer = IPythonRenderer(escape=False, attachments=context.get("cell", {}).get("attachments", {}))
+    return clean(MarkdownWithMath(renderer=renderer).render(source))
+
+
+class CleanOutputs(Preprocessor):
+    """Leaves of each output what can be shown safely."""
+
+    def preprocess_cell(self, cell: NotebookNode, resources: Any, index: int) -> tuple[NotebookNode, Any]:
+        """Clean the outputs of one cell."""
+        for output in cell.get("outputs", ()):
+            if "data" not in output:
+                continue
+            output.metadata = NotebookNode()  # a picture's width reaches the page without quotes
+            output.data = NotebookNode({mime: data for mime, data in output.data.items() if mime in SHOWN})
+            if "text/html" in output.data:
+                output.data["text/html"] = clean(output.data["text/html"])
+        return cell, resources
