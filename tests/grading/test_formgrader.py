@@ -79,6 +79,7 @@ def test_a_written_answer_is_read_and_given_its_points(page, formgrader, shared_
     page.get_by_role("link", name="Submission #1").click()
     page.get_by_text("Since a half is").wait_for()
     page.get_by_text("the notebook has no `double`").wait_for()
+    page.wait_for_load_state("networkidle")  # formgrader listens to its fields once it has fetched the grades
     score = page.locator("input#sums-why")
     score.fill("0.5")
     with page.expect_response(lambda response: "/api/grade/" in response.url and response.request.method == "PUT"):
