@@ -22,6 +22,7 @@ import nbformat
 from nbformat import NotebookNode
 
 from deepul_utils.checks.question import QUESTIONS, grade_id
+from deepul_utils.grading.record import SEED_FILE
 
 ROOT = Path(__file__).resolve().parents[1]
 WEEK = "week1_likelihood"
@@ -282,6 +283,8 @@ def make(folder: Path, root: Path = ROOT) -> list[Student]:
     folder.mkdir(parents=True)
     config = CONFIG.format(root=os.path.relpath(root, folder), timeout=TIMEOUT)
     (folder / "nbgrader_config.py").write_text(config, encoding="utf-8")
+    # The seed of the checks' data, which a course otherwise draws: what some wrong answers lose depends on the data.
+    (folder / SEED_FILE).write_text("0", encoding="utf-8")
     everyone = students(root)
     for student in everyone:
         submitted = folder / "submitted" / student.name / WEEK
