@@ -1,0 +1,168 @@
+"""Hostile submissions, each a file of tests/attacks: none gains a point, learns anything, stays, or stops the rest.
+
+A file's first line says what it tries. What follows are cells of a notebook that answers `half` rightly and `double`
+wrongly, unless the second line says what else they deserve; a cell of `# %% notebook` is what the student did to
+the file with an editor. An attack that learns something prints LEARNED.
+"""
+
+import json
+import os
+import re
+import secrets
+import socket
+import tempfile
+from functools import partial
+from pathlib import Path
+
+import nbformat
+import psutil
+import pytest
+import tiny_homework
+from nbgrader.api import Gradebook
+
+from deepul_utils.course.release import generate, release
+from deepul_utils.grading import engine, record
+from deepul_utils.grading.judge import judge
+from deepul_utils.grading.notebook import parse
+from deepul_utils.grading.record import RestoreCells
+from deepul_utils.grading.sandbox import Limits, WarmStart
+
+ATTACKS = {path.stem: path.read_text(encoding="utf-8") for path in sorted(Path(__file__).parent.glob("attacks/*.txt"))}
+THROUGH_NBGRADER = ("scripts", "forged_outcome", "own_grade_cell", "malformed_messages")
+ROOT = Path(__file__).parents[1]
+WEEK = tiny_homework.WEEK
+SEED = secrets.randbits(63)
+PATIENCE = 3  # seconds
+
+pytestmark = [pytest.mark.xdist_group("attacks"), pytest.mark.timeout(300)]
+
+
+def deserved(attack):
+    """Points for `double` and `half`; None where any will do."""
+    said = dict(re.findall(r"(double|half) (\w+)", ATTACKS[attack].splitlines()[1]))
+    points = {"double": "0", "half": "3"} | said
+    return [None if points[name] == "any" else float(points[name]) for name in ("double", "half")]
+
+
+@pytest.fixture(scope="module")
+def class_room(tmp_path_factory):
+    """The released homework, its gradebook, and a port of the grader's."""
+    root = tmp_path_factory.mktemp("course")
+    path = root / "solutions" / WEEK / "sums.ipynb"
+    path.parent.mkdir(parents=True)
+    nbformat.write(tiny_homework.solution(), path)
+    release(root, WEEK)
+    generate(root, WEEK, into=tmp_path_factory.mktemp("unused"), db_url=f"sqlite:///{root}/gradebook.db")
+    (root / record.SEED_FILE).write_text(str(SEED))
+    with socket.create_server(("127.0.0.1", 0)) as tcp, socket.socket(socket.AF_UNIX) as abstract:
+        port = tcp.getsockname()[1]
+        abstract.bind(f"\0deepul-attack-{port}")
+        abstract.listen()
+        yield root, port
+
+
+def submission(class_room, attack):
+    """The file that the student hands in."""
+    root, port = class_room
+    text = ATTACKS[attack]
+    for name, value in {"COURSE": root, "PORT": port, "GRADER_PID": os.getpid(), "SEED": SEED}.items():
+        text = text.replace(name, str(value))
+    notebook = json.loads((root / "exercises" / WEEK / "sums.ipynb").read_text())
+    cells = notebook["cells"]
+    half = next(cell for cell in cells if cell["id"] == "half-answer")
+    half["source"] = "def half(x):\n    return x / 2"
+    at = next(n for n, cell in enumerate(cells) if cell["id"] == "double-check")
+    for number, part in enumerate(re.split(r"^# %%", text, flags=re.MULTILINE)):
+        kind, _, code = part.partition("\n")
+        if kind.strip() == "notebook":
+            exec(code, {"notebook": notebook})
+        else:
+            new = {"cell_type": "code", "id": f"a{number}", "metadata": {}, "outputs": [], "execution_count": None}
+            cells.insert(at, {**new, "source": code})
+            at += 1
+    return json.dumps(notebook)
+
+
+@pytest.fixture(scope="module")
+def kernels():
+    """Kernels of one sandbox, in which all attacks run one after another; what it leaves behind is looked for."""
+    with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory(prefix="att-", dir="/tmp") as folder:
+        patch.setenv("DEEPUL_SECRET", "SECRET")
+        patch.setattr(tempfile, "tempdir", folder)
+        before = {process.pid for process in psutil.Process().children(recursive=True)}
+        start = WarmStart(Limits(memory=2 << 30, disk=8 << 20, processes=64, cpu_seconds=120))
+        try:
+            yield start
+            groups = start._sandbox._group
+        finally:
+            start.close()
+        assert os.listdir(folder) == [Path(start._editions.name).name]
+        start._editions.cleanup()
+        assert {process.pid for process in psutil.Process().children(recursive=True)} <= before
+        assert not any(group.exists() for group in groups)
+
+
+def outcomes(class_room, kernels, attack):
+    """The points for `double` and `half`, and all that anybody would read."""
+    root, _ = class_room
+    where = {"notebook": "sums", "assignment": WEEK, "student": "eve", "db_url": f"sqlite:///{root}/gradebook.db"}
+    read = parse(submission(class_room, attack))
+    notebook, _ = RestoreCells().preprocess(read, {"nbgrader": where})
+    judged = judge(notebook, partial(kernels, "histograms"), timeout=PATIENCE, seed=SEED)
+    assert list(judged) == ["sums-double", "sums-half"]
+    text = nbformat.writes(notebook)
+    return [judged["sums-double"].score, judged["sums-half"].score], text
+
+
+def test_each_attack_says_what_it_tries():
+    assert all(re.fullmatch(r"# .{20,110}\.", text.splitlines()[0]) for text in ATTACKS.values())
+
+
+@pytest.mark.parametrize("attack", sorted(ATTACKS.keys() - set(THROUGH_NBGRADER)))
+def test_an_attack_gains_nothing_and_leaves_nothing(class_room, kernels, attack):
+    files = {path: path.read_bytes() for path in class_room[0].rglob("*") if path.is_file()}
+    scores, text = outcomes(class_room, kernels, attack)
+    for score, expected, limit in zip(scores, deserved(attack), (2, 3), strict=True):
+        assert score <= limit if expected is None else score == expected, text[-4000:]
+    assert "LEARNED" not in (said := shown(text)), said[:2000]
+    assert len(text) < 3_000_000
+    assert {path: path.read_bytes() for path in class_room[0].rglob("*") if path.is_file()} == files
+    sandbox = kernels._sandbox
+    assert sandbox.kernel_processes() == []
+    assert [path for path in sandbox._folder.iterdir() if sandbox.alive] == []
+    assert not any("98765" in (process.info["cmdline"] or ()) for process in psutil.process_iter(["cmdline"]))
+
+
+def shown(text):
+    """What a notebook's cells printed."""
+    outputs = [output for cell in json.loads(text)["cells"] for output in cell.get("outputs", ())]
+    return "".join("".join(output.get("text", "")) for output in outputs)
+
+
+def test_a_class_with_attackers_is_graded_to_its_end(class_room, monkeypatch):
+    """Through nbgrader, with feedback pages on which nothing runs."""
+    root, _ = class_room
+    for student in (*THROUGH_NBGRADER, "zoe"):
+        path = root / "submitted" / student / WEEK / "sums.ipynb"
+        path.parent.mkdir(parents=True)
+        path.write_text(submission(class_room, student if student in ATTACKS else "warns_on_stderr"))
+    monkeypatch.setattr(record, "_warm_start", lambda: start)
+    start = WarmStart(Limits(memory=2 << 30, disk=8 << 20, processes=64))
+    try:
+        students = engine.submissions(root, WEEK)
+        results = {one.student: one for one in engine.grade(root, WEEK, students, course=root, timeout=PATIENCE)}
+    finally:
+        start.close()
+        start._editions.cleanup()
+    assert {name: result.score for name, result in results.items()} == {**dict.fromkeys(THROUGH_NBGRADER, 3), "zoe": 5}
+    with Gradebook(f"sqlite:///{root}/gradebook.db") as gradebook:
+        notebooks = [notebook for one in gradebook.assignment_submissions(WEEK) for notebook in one.notebooks]
+        assert {grade.manual_score for notebook in notebooks for grade in notebook.grades} == {None}
+    for student in THROUGH_NBGRADER:
+        page = (root / "feedback" / student / WEEK / "sums.html").read_text()
+        assert str(SEED) not in page
+        body = page[page.index("<body") :]
+        assert len(body) < 2_000_000
+        assert not re.search(r"<(script|svg|iframe|form|input|object|embed|style|link|meta)\b", body, re.IGNORECASE)
+        assert not re.search(r"<[^>]*\b(on\w+|srcdoc)\s*=", re.sub(r'="[^"]*"', "=''", body), re.IGNORECASE)
+        assert not re.search(r'(href|src)="\s*javascript', body, re.IGNORECASE)
