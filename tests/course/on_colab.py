@@ -2,7 +2,8 @@
 
 Makes an environment in FOLDER with the packages of colab_versions.txt (with the torch of constraints.txt, since Colab's
 builds are not to be had elsewhere), installs the committed state of the course as its setup cell does, fails where that
-adds anything else, and runs every homework with its solutions and every chapter there. Needs a network and minutes.
+adds anything else, and runs every chapter there and every homework with its solutions, which says its points. Needs a
+network and some minutes.
 """
 
 import re
@@ -18,6 +19,8 @@ RUN = """
 import sys, nbformat, nbclient
 notebook = nbformat.read(sys.argv[1], as_version=4)
 nbclient.NotebookClient(notebook, timeout=600, kernel_name="python3").execute()
+last = [output["data"]["text/plain"] for output in notebook.cells[-1].get("outputs", []) if "data" in output]
+print(*(text.splitlines()[0] for text in last))
 """
 
 
@@ -43,8 +46,8 @@ def main(folder: Path) -> None:
     for notebook in sorted([*ROOT.glob("solutions/*/*.ipynb"), *ROOT.glob("book/*/*.ipynb")]):
         with tempfile.TemporaryDirectory() as elsewhere:
             start = time.perf_counter()
-            run("-c", RUN, notebook, cwd=Path(elsewhere))
-            print(f"{time.perf_counter() - start:5.1f} s  {notebook.relative_to(ROOT)}")
+            last = run("-c", RUN, notebook, cwd=Path(elsewhere)).strip()
+            print(f"{time.perf_counter() - start:5.1f} s  {notebook.relative_to(ROOT)}  {last}")
 
 
 if __name__ == "__main__":
