@@ -283,7 +283,7 @@ def train(
         "runs"
     ),
 ) -> None:
-    """Train a recipe with three seeds and write its losses to `book/results/RECIPE.json`.
+    """Train a recipe, from three seeds where it is a short one, and write its losses to `book/results/RECIPE.json`.
 
     Give the command again after an interruption, and it goes on where it was and ends with the same losses.
 

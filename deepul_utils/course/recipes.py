@@ -9,21 +9,29 @@ import platform
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
+from importlib.metadata import distribution, version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from accelerate import Accelerator
-from torch import nn
+from torch import Tensor, nn
 
-from deepul_utils.data import toy1d
+from deepul_utils.data import mnist, toy1d
+from deepul_utils.models.gated_pixelcnn import GatedPixelCNN
 from deepul_utils.models.histogram import Histogram
+from deepul_utils.models.image_transformer import ImageTransformer
+from deepul_utils.models.made import MADE
 from deepul_utils.models.mixture_of_logistics import MixtureOfLogistics
+from deepul_utils.models.pixelcnn import PixelCNN
+from deepul_utils.models.rnn import RNN
+from deepul_utils.models.wavenet import WaveNet
 from deepul_utils.training import Batches, cosine, device, fit
 
 SEEDS = (0, 1, 2)  # of the first weights, the batches and the noise; the data stay the same
+
+Arrays = np.ndarray | tuple[np.ndarray, ...]
 
 
 @dataclass(frozen=True)
@@ -32,26 +40,28 @@ class Recipe:
 
     Attributes:
         about: what is trained on what, in a few words.
-        data: returns the training and test arrays.
+        data: returns the training and test examples, each an array, or one of examples and one of their classes.
         model: builds the model.
         settings: `batch_size`, and what `fit` is to be called with.
         published: the test loss to meet in nats per dimension, and whose it is.
         law: maps examples to their true probabilities (B,), where these are known; its test loss is the floor.
+        seeds: of the runs.
     """
 
     about: str
-    data: Callable[[], tuple[np.ndarray, np.ndarray]]
+    data: Callable[[], tuple[Arrays, Arrays]]
     model: Callable[[], nn.Module]
     settings: Mapping[str, Any]
     published: tuple[float, str]
     law: Callable[[np.ndarray], np.ndarray] | None = None
+    seeds: tuple[int, ...] = SEEDS
 
     def run(self, seed: int, checkpoint: Path | None = None) -> dict[str, Any]:
         """Train once, from the checkpoint on if there is one, and return the losses in nats per dimension."""
         train, test = self.data()
         torch.manual_seed(seed)
         settings = dict(self.settings)
-        batches = Batches(train, batch_size=settings.pop("batch_size"), seed=seed)
+        batches = Batches(*_as_tuple(train), batch_size=settings.pop("batch_size"), seed=seed)
         history = fit(self.model(), batches, test=test, checkpoint=checkpoint, **settings)
         by_epoch = np.reshape(history.train, (history.epochs, -1)).mean(1)
         dims = _dims(test)
@@ -65,8 +75,10 @@ class Recipe:
 
     def floor(self) -> float | None:
         """The loss of the true law on the test set in nats per dimension; None where the law is unknown."""
-        test = self.data()[1]
-        return None if self.law is None else round(float(-np.log(self.law(test)).mean()) / _dims(test), 6)
+        if self.law is None:
+            return None
+        test = _as_tuple(self.data()[1])[0]
+        return round(float(-np.log(self.law(test)).mean()) / _dims(test), 6)
 
     def result(self, runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         """What `book/results/` keeps of some runs."""
@@ -74,7 +86,7 @@ class Recipe:
         return {
             "about": self.about,
             "data": f"{self.data.__module__}.{self.data.__qualname__}",
-            "rows": {"train": len(train), "test": len(test)},
+            "rows": {"train": len(_as_tuple(train)[0]), "test": len(_as_tuple(test)[0])},
             "dims": _dims(test),
             "settings": {name: getattr(value, "__name__", value) for name, value in self.settings.items()},
             "unit": "nats per dimension",
@@ -87,12 +99,68 @@ class Recipe:
         }
 
 
-def _dims(x: np.ndarray) -> int:
-    return math.prod(x.shape[1:])
+def _as_tuple(x: Arrays) -> tuple[np.ndarray, ...]:
+    return x if isinstance(x, tuple) else (x,)
+
+
+def _dims(x: Arrays) -> int:
+    return math.prod(_as_tuple(x)[0].shape[1:])
+
+
+class DynamicallyBinarized(nn.Module):
+    """x_i ~ Bernoulli(grey_i / 255), drawn anew whenever an image is seen, in front of a model of binary images.
+
+    Paper: Burda et al., "Importance Weighted Autoencoders" (2016), section 5.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def loss(self, grey: Tensor) -> Tensor:
+        """The model's mean loss on binary images drawn from grey ones (B, 28, 28) in 0..255."""
+        loss: Tensor = self.model.loss(torch.bernoulli(grey / 255).long())  # type: ignore[operator]
+        return loss
+
+
+def _images_with_labels() -> tuple[Arrays, Arrays]:
+    (train, test), (train_labels, test_labels) = mnist.thresholded_mnist(), mnist.mnist_labels()
+    return (train, train_labels), (test, test_labels)
+
+
+def _flat() -> tuple[Arrays, Arrays]:
+    train, test = mnist.thresholded_mnist()
+    return train.reshape(len(train), -1), test.reshape(len(test), -1)
+
+
+def _flat_grey() -> tuple[Arrays, Arrays]:
+    train, test = mnist.mnist()
+    return train.reshape(len(train), -1), test.reshape(len(test), -1)
 
 
 _SP20 = "CS294-158 Spring 2020, solutions of homework 1"
+_DEMO = "CS294-158 Spring 2020, demonstrations of lecture 2"
+_TABLE = "table of pytorch-generative, dynamically binarized"
 _ADAM = {"lr": 0.1, "schedule": cosine, "batch_size": 128}
+_SLOW = {"lr": 1e-3, "schedule": cosine, "batch_size": 128}
+_SHAPE = (28, 28)
+
+
+def _on_mnist(
+    about: str, model: Callable[[], nn.Module], published: tuple[float, str], epochs: int = 20, **more: Any
+) -> Recipe:
+    """A run on MNIST, once."""
+    data = more.pop("data", mnist.thresholded_mnist)
+    return Recipe(f"{about} on MNIST", data, model, {"epochs": epochs, **_SLOW, **more}, published, seeds=(0,))
+
+
+def _demo(bits: float) -> tuple[float, str]:
+    return round(bits * math.log(2), 6), _DEMO
+
+
+def _table(nats: float) -> tuple[float, str]:
+    return round(nats / math.prod(_SHAPE), 6), _TABLE
+
 
 RECIPES = {
     "histogram-one-bump": Recipe(
@@ -127,13 +195,46 @@ RECIPES = {
         published=(4.0464, _SP20),
         law=lambda x: toy1d.two_bumps_law()[x],
     ),
+    "made-mnist": _on_mnist("MADE, 2 layers of 512,", lambda: MADE(784, [512, 512]), (0.1106, _SP20), data=_flat),
+    "pixelcnn-mnist": _on_mnist("PixelCNN", lambda: PixelCNN(_SHAPE), (0.0756, _SP20), epochs=10),
+    "pixelcnn-mnist-classes": _on_mnist(
+        "PixelCNN given the class",
+        lambda: PixelCNN(_SHAPE, num_classes=10),
+        (0.0715, _SP20),
+        epochs=10,
+        data=_images_with_labels,
+    ),
+    "rnn-mnist": _on_mnist("an LSTM", lambda: RNN(_SHAPE), _demo(0.1113)),
+    "rnn-position-mnist": _on_mnist("an LSTM with positions", lambda: RNN(_SHAPE, coordinates=True), _demo(0.1117)),
+    "wavenet-mnist": _on_mnist("WaveNet", lambda: WaveNet(_SHAPE), _demo(0.1333)),
+    "wavenet-position-mnist": _on_mnist(
+        "WaveNet with positions", lambda: WaveNet(_SHAPE, coordinates=True), _demo(0.1193)
+    ),
+    "attention-mnist": _on_mnist("causal self-attention", lambda: ImageTransformer(_SHAPE), _demo(0.1299)),
+    "made-mnist-dynamic": _on_mnist(
+        "MADE, 2 layers of 512,",
+        lambda: DynamicallyBinarized(MADE(784, [512, 512])),
+        _table(84.87),
+        epochs=100,
+        data=_flat_grey,
+    ),
+    "pixelcnn-mnist-dynamic": _on_mnist(
+        "PixelCNN", lambda: DynamicallyBinarized(PixelCNN(_SHAPE)), _table(81.45), epochs=50, data=mnist.mnist
+    ),
+    "gated-pixelcnn-mnist-dynamic": _on_mnist(
+        "Gated PixelCNN",
+        lambda: DynamicallyBinarized(GatedPixelCNN(_SHAPE)),
+        _table(81.50),
+        epochs=50,
+        data=mnist.mnist,
+    ),
 }
 
 
 def measure(
     name: str, results: Path, runs: Path, progress: Callable[[Mapping[str, Any]], None] = lambda run: None
 ) -> dict[str, Any]:
-    """Train a recipe once for each of `SEEDS`, and return and write to `results/NAME.json` what came out.
+    """Train a recipe once for each of its seeds, and return and write to `results/NAME.json` what came out.
 
     Args:
         name: one of `RECIPES`.
@@ -145,7 +246,7 @@ def measure(
         CheckpointError: a checkpoint in `runs` is damaged or of other settings.
         FloatingPointError: a loss was not finite.
     """
-    checkpoints = {seed: runs / f"{name}-{seed}.safetensors" for seed in SEEDS}
+    checkpoints = {seed: runs / f"{name}-{seed}.safetensors" for seed in RECIPES[name].seeds}
     done = []
     for seed, checkpoint in checkpoints.items():
         done.append(RECIPES[name].run(seed, checkpoint))
@@ -159,6 +260,25 @@ def measure(
         for checkpoint in checkpoints.values():
             checkpoint.unlink()
     return result
+
+
+def recorded(name: str) -> dict[str, Any]:
+    """What `book/results/NAME.json` says, from the course's folder or from the package that was installed of it.
+
+    Raises:
+        FileNotFoundError: that recipe has no result yet.
+
+    Example:
+        >>> recorded("histogram-one-bump")["test_loss"] <= RECIPES["histogram-one-bump"].published[0]
+        True
+    """
+    places = [Path(__file__).parents[2] / "book" / "results" / f"{name}.json"]
+    places += [Path(str(file.locate())) for file in distribution("deepul_utils").files or () if file.stem == name]
+    for place in places:
+        if place.is_file():
+            result: dict[str, Any] = json.loads(place.read_text(encoding="utf-8"))
+            return result
+    raise FileNotFoundError(f"there is no result of {name}: run `deepul train {name}`")
 
 
 def _as_json(result: Mapping[str, Any]) -> str:

@@ -51,6 +51,19 @@ def mnist() -> tuple[np.ndarray, np.ndarray]:
     return _read("train-images-idx3-ubyte"), _read("t10k-images-idx3-ubyte")
 
 
+def thresholded_mnist() -> tuple[np.ndarray, np.ndarray]:
+    """Return MNIST's images in black and white: 1 where the ink is 128 or more.
+
+    Returns:
+        train (60000, 28, 28) and test (10000, 28, 28), uint8, 0 or 1.
+
+    Raises:
+        DataUnavailable: as `mnist`.
+    """
+    train, test = mnist()
+    return (train > 127).astype(np.uint8), (test > 127).astype(np.uint8)
+
+
 def mnist_labels() -> tuple[np.ndarray, np.ndarray]:
     """Return which digit each image of `mnist()` shows.
 
