@@ -132,7 +132,10 @@ def grade(
     student: Annotated[str, typer.Option(help="Grade these only: a name, or a pattern such as `a*`.")] = "*",
     timeout: Annotated[
         float | None,
-        typer.Option(help="Seconds that one cell may compute.", show_default="as in nbgrader_config.py, or 60"),
+        typer.Option(
+            help="Seconds that one cell may compute; a notebook gets ten times that.",
+            show_default="as in nbgrader_config.py, or 60",
+        ),
     ] = None,
     trusted: Annotated[
         bool,
@@ -250,7 +253,9 @@ def export(
 @app.command(rich_help_panel=STUDENT)
 def check(
     file: Annotated[Path, typer.Argument(help="A homework notebook, such as `histograms.ipynb`.")],
-    timeout: Annotated[float, typer.Option(help="Seconds that one cell may compute.")] = 60,
+    timeout: Annotated[
+        float, typer.Option(help="Seconds that one cell may compute; the notebook gets ten times that.")
+    ] = 60,
 ) -> None:
     """Run a homework notebook from top to bottom and check every question, as the cells in it do.
 

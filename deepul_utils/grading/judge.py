@@ -12,13 +12,14 @@ from nbformat.v4 import new_output
 
 from deepul_utils.checks.question import QUESTIONS, CaseResult, Outcome, Question, grade_id
 from deepul_utils.checks.student import NotebookStudent, Reference, Student, StudentFailed
-from deepul_utils.grading.kernel import CallStopped, Kernel, Process
+from deepul_utils.grading.kernel import PATIENCE, CallStopped, Kernel, Process
 
 JUDGED = "the question can be judged"  # the only case of a question whose check did not come to an end
 STOPPED = "Stopped"  # the name of the error that a stopped cell shows
 
 _STOPS = 2  # how many calls of a question may be stopped before the rest are not made
 _PATIENCE = 20  # how many times a cell's limit all calls of a question may take together by the clock
+BUDGET = 10  # how many times a cell's limit a submission may compute; by the clock, `PATIENCE` times as long
 
 
 def judge(notebook: NotebookNode, start: Callable[[], Process], *, timeout: float, seed: int = 0) -> dict[str, Outcome]:
@@ -27,7 +28,9 @@ def judge(notebook: NotebookNode, start: Callable[[], Process], *, timeout: floa
     The student's code runs in the process of a kernel. The checks, their data and their verdicts stay in this one:
     they call the student's functions over a wire, and only plain arrays, numbers and texts come back.
     Nothing that one cell does keeps the next from running: a cell that takes too long is interrupted, and where the
-    process ended, a new one first runs again what ran well before. Every grade cell gets an outcome.
+    process ended, a new one first runs again what ran well before. Every grade cell gets an outcome. A submission
+    that has computed for `BUDGET` times the `timeout`, all cells and calls together, gets no more: what is left of it
+    does not run, and fails.
 
     Args:
         notebook: changed in place.
@@ -50,6 +53,10 @@ def judge(notebook: NotebookNode, start: Callable[[], Process], *, timeout: floa
     return outcomes
 
 
+class _UsedUp(StudentFailed):
+    """A submission has computed as long as it may."""
+
+
 class _Session:
     """A submission's kernel, which comes back to life where a cell ends it."""
 
@@ -57,18 +64,33 @@ class _Session:
         self._start, self._timeout = start, timeout
         self._kernel: Kernel | None = None
         self._ran: list[str] = []
+        self._began = time.monotonic()
+        self._computed = 0.0  # by the kernels that have ended
 
     def close(self) -> None:
         if self._kernel:
+            self._computed += self._kernel.computed
             self._kernel.stop()
+            self._kernel = None
+
+    def _check_budget(self) -> None:
+        computed = self._computed + (self._kernel.computed if self._kernel else 0.0)
+        if max(computed, (time.monotonic() - self._began) / PATIENCE) > BUDGET * self._timeout:
+            raise _UsedUp(f"the submission's time is used up: it may compute for {BUDGET * self._timeout:g} seconds")
 
     def _alive(self) -> Kernel:
-        """A kernel that has run what ran well before; what ends it this time is left out."""
+        """A kernel that has run what ran well before; what ends it this time is left out.
+
+        Raises:
+            _UsedUp: no time is left.
+        """
+        self._check_budget()
         while self._kernel is None or not self._kernel.alive:
             self.close()
             self._kernel = Kernel(self._start())
             for source in list(self._ran):
                 self._kernel.run(source, self._timeout)
+                self._check_budget()
                 if not self._kernel.alive:
                     self._ran.remove(source)
                     break
@@ -76,12 +98,14 @@ class _Session:
 
     def run(self, source: str) -> list[NotebookNode]:
         """Run a cell of the student's and return its outputs."""
-        run = self._alive().run(source, self._timeout)
+        try:
+            run = self._alive().run(source, self._timeout)
+        except _UsedUp as used_up:
+            return [_stopped(str(used_up))]
         if not run.stopped:
             self._ran.append(source)
             return run.outputs
-        why = f"a cell {run.stopped}"
-        return [*run.outputs, new_output("error", ename=STOPPED, evalue=why, traceback=[f"{STOPPED}: {why}"])]
+        return [*run.outputs, _stopped(f"a cell {run.stopped}")]
 
     def judge(self, question: Question, seed: int) -> Outcome:
         """The outcome of a question on all that has run so far."""
@@ -100,6 +124,10 @@ class _Session:
                 raise
 
         return question.judge(Student(ask), seed)
+
+
+def _stopped(why: str) -> NotebookNode:
+    return new_output("error", ename=STOPPED, evalue=why, traceback=[f"{STOPPED}: {why}"])
 
 
 def _verdict(outcome: Outcome, points: float) -> NotebookNode:

@@ -125,6 +125,7 @@ class Kernel:
 
     def __init__(self, process: Process) -> None:
         self._process = process
+        self.computed = 0.0  # seconds of the process and its children, at the last look
         context = zmq.Context()
         context.setsockopt(zmq.MAXMSGSIZE, MESSAGE_LIMIT)
         context.setsockopt(zmq.RCVHWM, MESSAGES_LIMIT)
@@ -224,7 +225,7 @@ class Kernel:
 
     def _wait(self, request: str, timeout: float, outputs: _Outputs) -> str:
         """Take a request's outputs until it is done, and return how it was stopped, empty where it was not."""
-        deadline, computed = time.monotonic() + PATIENCE * timeout, self._computed()
+        deadline, computed = time.monotonic() + PATIENCE * timeout, self._look()
         interrupted = False
         while True:
             try:
@@ -240,7 +241,7 @@ class Kernel:
             if excess := self._process.excess():
                 self._process.end()
                 return excess
-            if time.monotonic() < deadline and (interrupted or self._computed() - computed < timeout):
+            if time.monotonic() < deadline and (interrupted or self._look() - computed < timeout):
                 continue
             if interrupted:
                 self._process.end()
@@ -249,13 +250,14 @@ class Kernel:
             deadline, interrupted = time.monotonic() + GRACE, True
         return f"took longer than {timeout:g} seconds" if interrupted else ""
 
-    def _computed(self) -> float:
+    def _look(self) -> float:
         """Seconds that the process and its children have computed."""
         seconds = 0.0
         for process in self._process.processes():
             with contextlib.suppress(psutil.NoSuchProcess):
                 times = process.cpu_times()
                 seconds += times.user + times.system
+        self.computed = max(self.computed, seconds)
         return seconds
 
 

@@ -135,7 +135,10 @@ def _insert(nb: NotebookNode, cell: NotebookNode) -> None:
 class JudgeCells(NbGraderPreprocessor):
     """Runs and judges a notebook in place of nbgrader's Execute; nbgrader reads the scores from the outputs."""
 
-    timeout = Float(60.0, help="Seconds that one cell, or one call of a function, may compute.").tag(config=True)
+    timeout = Float(
+        60.0,
+        help="Seconds that one cell, or one call of a function, may compute; a whole notebook gets ten times that.",
+    ).tag(config=True)
     sandbox = Bool(True, help="Whether students' code runs in a sandbox; without one it may do what you may.").tag(
         config=True
     )

@@ -1,9 +1,12 @@
 """Every question gets an outcome, whatever the cells around it do."""
 
+import pytest
 from nbformat.v4 import new_code_cell
 
-from deepul_utils.grading.judge import judge
-from deepul_utils.grading.kernel import LocalProcess
+from deepul_utils.checks.student import NotebookStudent
+from deepul_utils.grading import judge as judging
+from deepul_utils.grading.judge import BUDGET, judge
+from deepul_utils.grading.kernel import PATIENCE, LocalProcess, Run
 
 
 def outcomes(notebook, folder, timeout=30):
@@ -67,3 +70,40 @@ def test_a_grade_cell_of_no_question_gives_nothing(course, tmp_path):
     assert judged["sums-dubble"].score == 0
     assert messages(judged["sums-dubble"]) == ["no check of this course judges this cell"]
     assert judged["sums-half"].score == 3
+
+
+@pytest.mark.parametrize("counted", ["computing", "waiting"])
+def test_a_submission_that_uses_up_its_time_gets_no_more(course, monkeypatch, counted):
+    """Every cell and call takes a little less than it may; after the last that fits in the budget none is made."""
+    spent = {"computing": 0.0, "waiting": 0.0}
+
+    class Busy:
+        """A kernel whose cells and calls take 9 of 10 seconds each, or as long as that by the clock."""
+
+        alive = True
+        stop = staticmethod(lambda: None)
+        computed = property(lambda self: spent["computing"])
+
+        def __init__(self, process):
+            self.namespace = {}
+
+        def run(self, code, timeout):
+            spent[counted] += 9 if counted == "computing" else 9 * PATIENCE
+            exec(code, self.namespace)
+            return Run([])
+
+        def ask(self, target, name, args, kwargs, timeout):
+            self.run("", timeout)
+            return NotebookStudent(self.namespace)._ask(target, name, args, kwargs)
+
+    monkeypatch.setattr(judging, "Kernel", Busy)
+    monkeypatch.setattr(judging.time, "monotonic", lambda: spent["waiting"])
+    notebook = course.answered()
+    at = notebook.cells.index(cell(notebook, "double"))
+    notebook.cells[at:at] = [new_code_cell("") for _ in range(BUDGET - 3)]
+    judged = judge(notebook, lambda: None, timeout=10)
+    why = "the submission's time is used up: it may compute for 100 seconds"
+    assert messages(judged["sums-double"]) == []  # 90 seconds before its last call, 99 before half's cell
+    assert messages(judged["sums-half"]) == [why] * 2
+    assert cell(notebook, "half-answer").outputs == []
+    assert [output.evalue for output in cell(notebook, "hand-in").outputs] == [why]

@@ -51,6 +51,13 @@ def test_nobody_types(python):
     assert "StdinNotImplementedError" in python.run("input('your name')", 10).error
 
 
+def test_it_counts_what_was_computed(python):
+    before = python.computed
+    python.run("import time\nuntil = time.process_time() + 0.3\nwhile time.process_time() < until: pass", 10)
+    python.run("time.sleep(0.1)", 10)  # looks again
+    assert 0.25 < python.computed - before < 3
+
+
 def test_an_endless_loop_is_interrupted_and_the_state_stays(python):
     python.run("kept = 7", 10)
     run = python.run("print('on my way')\nwhile True: pass", 0.5)
