@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
+from deepul_utils.checks import weights as handed_in
 from deepul_utils.checks.card import Row, card
 from deepul_utils.checks.laws import LawBroken
 from deepul_utils.checks.student import NotebookStudent, StudentFailed
@@ -66,17 +68,19 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Question:
-    """A homework question: its check, its points, and the library names that would answer it."""
+    """A homework question: its check, its points, the library names that would answer it, the weights it asks for."""
 
     id: str
     points: float
     withholds: tuple[str, ...]
     body: Callable[..., None]
+    weights: str = ""
 
-    def judge(self, student: Any, seed: int = 0) -> Outcome:
+    def judge(self, student: Any, seed: int = 0, files: Mapping[str, bytes] | None = None) -> Outcome:
         """Run every case on `student` and return the outcome; the seed draws the cases' sizes and data.
 
         Nothing that a student answers keeps a case from being judged: what the check cannot digest is a failed case.
+        `files` holds the weights that were handed in, by file name.
         """
         results: list[CaseResult] = []
 
@@ -96,7 +100,8 @@ class Question:
                 )
             results.append(CaseResult(name, weight, passed, message[:_MESSAGE_LIMIT]))
 
-        self.body(student, case, seed)
+        own = {"weights": lambda: handed_in.load(self.weights, files or {})} if self.weights else {}
+        self.body(student, case, seed, **own)
         if not results:
             raise ValueError(f"the check of {self.id} opens no case; judge the student inside `with case(name):`")
         return Outcome(self.id, self.points, tuple(results))
@@ -115,11 +120,21 @@ def grade_id(id: str) -> str:
     return id.replace(".", "-")
 
 
-def question(id: str, *, points: float, withholds: tuple[str, ...] = ()) -> Callable[[Callable[..., None]], Question]:
+def weights_of(notebook: str) -> list[str]:
+    """The names of the weights that the questions of a homework notebook ask for."""
+    asked = (question.weights for id, question in QUESTIONS.items() if id.split(".")[0] == notebook)
+    return sorted({name for name in asked if name})
+
+
+def question(
+    id: str, *, points: float, withholds: tuple[str, ...] = (), weights: str = ""
+) -> Callable[[Callable[..., None]], Question]:
     """Register `body(student, case, seed)` as the check of question `id`.
 
     The body calls the student inside `with case(name, weight)` only, and opens the same cases whatever the
-    student answers. `withholds` names library functions that would answer the question.
+    student answers. `withholds` names library functions that would answer the question. Where `weights` is the name
+    of weights, say "made", the student hands in made.safetensors beside the notebook, and the body is
+    `body(student, case, seed, weights)`: `weights()` loads the tensors. See `checks.trained` for how to judge them.
 
     Example:
         >>> @question("doctest.double", points=2)
@@ -135,7 +150,7 @@ def question(id: str, *, points: float, withholds: tuple[str, ...] = ()) -> Call
     def register(body: Callable[..., None]) -> Question:
         if id in QUESTIONS:
             raise ValueError(f"two checks are called {id!r}; give one another name")
-        QUESTIONS[id] = Question(id, points, withholds, body)
+        QUESTIONS[id] = Question(id, points, withholds, body, weights)
         return QUESTIONS[id]
 
     return register
@@ -152,4 +167,5 @@ def run(id: str, namespace: dict[str, Any]) -> Outcome:
     # nbgrader takes anything on stderr for an error, so a student's harmless warning must not get there.
     with warnings.catch_warnings(), contextlib.redirect_stderr(sys.stdout):
         warnings.simplefilter("ignore")
-        return QUESTIONS[id].judge(NotebookStudent(namespace))
+        asked = QUESTIONS[id].weights
+        return QUESTIONS[id].judge(NotebookStudent(namespace), files=handed_in.read(Path(), [asked] if asked else []))

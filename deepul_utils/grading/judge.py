@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from nbformat import NotebookNode
@@ -22,7 +22,14 @@ _PATIENCE = 20  # how many times a cell's limit all calls of a question may take
 BUDGET = 10  # how many times a cell's limit a submission may compute; by the clock, `PATIENCE` times as long
 
 
-def judge(notebook: NotebookNode, start: Callable[[], Process], *, timeout: float, seed: int = 0) -> dict[str, Outcome]:
+def judge(
+    notebook: NotebookNode,
+    start: Callable[[], Process],
+    *,
+    timeout: float,
+    seed: int = 0,
+    files: Mapping[str, bytes] | None = None,
+) -> dict[str, Outcome]:
     """Run the notebook's code cells, give them their outputs, and return the outcomes by grade_id.
 
     The student's code runs in the process of a kernel. The checks, their data and their verdicts stay in this one:
@@ -37,6 +44,10 @@ def judge(notebook: NotebookNode, start: Callable[[], Process], *, timeout: floa
         start: starts a process for a kernel.
         timeout: seconds that one cell, or one call of a function, may compute.
         seed: draws the checks' data.
+        files: the weights that were handed in, by file name; see `checks.weights`.
+
+    Raises:
+        DataUnavailable: a question's data cannot be had here, which is no fault of the student's.
     """
     questions = {grade_id(id): question for id, question in QUESTIONS.items()}
     outcomes: dict[str, Outcome] = {}
@@ -45,7 +56,7 @@ def judge(notebook: NotebookNode, start: Callable[[], Process], *, timeout: floa
             marks = cell.metadata.get("nbgrader", {})
             if marks.get("grade") and not marks.get("solution"):
                 id = marks["grade_id"]
-                outcomes[id] = session.judge(questions[id], seed) if id in questions else _unknown(marks)
+                outcomes[id] = session.judge(questions[id], seed, files) if id in questions else _unknown(marks)
                 cell.outputs = [_verdict(outcomes[id], marks["points"])]
             else:
                 cell.outputs = session.run(cell.source)
@@ -107,10 +118,10 @@ class _Session:
             return run.outputs
         return [*run.outputs, _stopped(f"a cell {run.stopped}")]
 
-    def judge(self, question: Question, seed: int) -> Outcome:
+    def judge(self, question: Question, seed: int, files: Mapping[str, bytes] | None) -> Outcome:
         """The outcome of a question on all that has run so far."""
         if self._kernel is None:  # no code, no kernel
-            return question.judge(NotebookStudent({}), seed)
+            return question.judge(NotebookStudent({}), seed, files)
         stopped, deadline = 0, time.monotonic() + _PATIENCE * self._timeout
 
         def ask(target: Reference | None, name: str, args: tuple[Any, ...] | None, kwargs: dict[str, Any]) -> Any:
@@ -123,7 +134,7 @@ class _Session:
                 stopped += 1
                 raise
 
-        return question.judge(Student(ask), seed)
+        return question.judge(Student(ask), seed, files)
 
 
 def _stopped(why: str) -> NotebookNode:
