@@ -32,7 +32,8 @@ OUTPUT_LIMIT = 200_000  # characters that one cell may print
 _TOO_MUCH = "... more was printed than a grader keeps ...\n"
 GRACE = 5.0  # seconds for a cell to stop after it was interrupted
 READY = 60.0  # seconds for Python to start
-PATIENCE = 5  # how many times its limit a cell may take by the clock, on a busy machine or asleep
+PATIENCE = 5  # how many times its limit a cell may take by the clock, on a busy machine
+_ASLEEP = 0.02  # of the time by the clock: what computes less waits for something that will hardly come
 
 
 @dataclass(frozen=True)
@@ -225,12 +226,11 @@ class Kernel:
 
     def _wait(self, request: str, timeout: float, outputs: _Outputs) -> str:
         """Take a request's outputs until it is done, and return how it was stopped, empty where it was not."""
-        deadline, computed = time.monotonic() + PATIENCE * timeout, self._look()
-        interrupted = False
+        began, computed = time.monotonic(), self._look()
+        interrupted: float | None = None  # when
         while True:
             try:
-                left = min(0.5, max(0.0, deadline - time.monotonic()))
-                message = self._message(self._client.get_iopub_msg, request, left)
+                message = self._message(self._client.get_iopub_msg, request, min(0.5, timeout))
                 if message and message["content"].get("execution_state") == "idle":
                     break
                 if message:
@@ -241,14 +241,14 @@ class Kernel:
             if excess := self._process.excess():
                 self._process.end()
                 return excess
-            if time.monotonic() < deadline and (interrupted or self._look() - computed < timeout):
-                continue
-            if interrupted:
+            now = time.monotonic()
+            if interrupted is None and is_late(now - began, self._look() - computed, timeout):
+                self._process.interrupt()
+                interrupted = now
+            elif interrupted is not None and now - interrupted > GRACE:
                 self._process.end()
                 break
-            self._process.interrupt()
-            deadline, interrupted = time.monotonic() + GRACE, True
-        return f"took longer than {timeout:g} seconds" if interrupted else ""
+        return f"took longer than {timeout:g} seconds" if interrupted is not None else ""
 
     def _look(self) -> float:
         """Seconds that the process and its children have computed."""
@@ -259,6 +259,22 @@ class Kernel:
                 seconds += times.user + times.system
         self.computed = max(self.computed, seconds)
         return seconds
+
+
+def is_late(waited: float, computed: float, timeout: float) -> bool:
+    """Whether code has had its `timeout`: seconds of computing, with patience where others compute, but not asleep.
+
+    Args:
+        waited: seconds by the clock.
+        computed: seconds that it has computed.
+        timeout: seconds that it may compute.
+
+    Example:
+        >>> is_late(waited=200, computed=50, timeout=60), is_late(waited=200, computed=0.1, timeout=60)
+        (False, True)
+    """
+    asleep = computed < _ASLEEP * waited and waited > timeout + GRACE
+    return computed >= timeout or waited >= PATIENCE * timeout or asleep
 
 
 # Works whatever became of the notebook's names and imports.

@@ -8,7 +8,7 @@ import torch
 
 from deepul_utils.checks.student import Student, StudentFailed
 from deepul_utils.grading import kernel
-from deepul_utils.grading.kernel import Kernel, LocalProcess
+from deepul_utils.grading.kernel import GRACE, PATIENCE, Kernel, LocalProcess, is_late
 
 
 @pytest.fixture(scope="module")
@@ -66,8 +66,18 @@ def test_an_endless_loop_is_interrupted_and_the_state_stays(python):
     assert python.run("kept", 10).data("text/plain") == "7"
 
 
+def test_code_is_late_when_it_has_computed_too_long_or_sleeps():
+    """Code that shares the machine with others is not late before it has waited `PATIENCE` times as long."""
+    limit = 60
+    assert is_late(limit, limit, limit)
+    assert not is_late(limit + GRACE + 1, limit / 2, limit)
+    assert not is_late(PATIENCE * limit - 1, limit / 2, limit)
+    assert is_late(PATIENCE * limit, limit / 2, limit)
+    assert is_late(limit + GRACE + 1, 0.1, limit)
+    assert not is_late(limit, 0.1, limit)
+
+
 def test_seconds_are_those_of_computing(python):
-    """A cell that shares the machine with others is not late; one that sleeps is, after `PATIENCE` times as long."""
     assert python.run("import time; time.sleep(0.8)", 0.5).stopped == ""
     began = time.monotonic()
     assert python.run("time.sleep(60)", 0.3).stopped == "took longer than 0.3 seconds"
