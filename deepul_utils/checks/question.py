@@ -14,6 +14,7 @@ from deepul_utils.checks import weights as handed_in
 from deepul_utils.checks.card import Row, card
 from deepul_utils.checks.laws import LawBroken
 from deepul_utils.checks.student import NotebookStudent, StudentFailed
+from deepul_utils.data.mnist import DataUnavailable
 
 OUTCOME_MIME = "application/vnd.deepul.outcome+json"
 _MESSAGE_LIMIT = 2000  # characters; a student's exception may hold any number of them
@@ -81,6 +82,9 @@ class Question:
 
         Nothing that a student answers keeps a case from being judged: what the check cannot digest is a failed case.
         `files` holds the weights that were handed in, by file name.
+
+        Raises:
+            DataUnavailable: the check's own data cannot be had here, for which no student loses points.
         """
         results: list[CaseResult] = []
 
@@ -93,6 +97,8 @@ class Question:
                 passed = True
             except (LawBroken, StudentFailed) as failure:
                 message = str(failure)
+            except DataUnavailable:
+                raise
             except Exception as error:
                 message = (
                     "the answer is not of the kind that the question asks for, "

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from deepul_utils.checks import weights
 from deepul_utils.checks.card import Row, card
-from deepul_utils.checks.question import QUESTIONS, Outcome, run
+from deepul_utils.checks.question import QUESTIONS, Outcome, run, weights_of
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class HandIn:
 
 
 def hand_in(notebook: str, namespace: dict[str, Any]) -> HandIn | None:
-    """Run all checks of `notebook` again, say what still fails, and pack the file to hand in.
+    """Run all checks of `notebook` again, say what still fails, and pack the file to hand in, trained weights included.
 
     Args:
         notebook: its name without .ipynb, such as "histograms".
@@ -75,10 +76,12 @@ def hand_in(notebook: str, namespace: dict[str, Any]) -> HandIn | None:
 
 
 def _zip(notebook: str, content: bytes) -> Path:
-    """`content` as the notebook in a zip of its own, which appears whole or not at all."""
+    """`content` as the notebook, and the weights beside it, in a zip of its own, which appears whole or not at all."""
     target = Path(f"{notebook}_hand_in.zip")
     with zipfile.ZipFile(f"{target}.part", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr(f"{notebook}.ipynb", content)
+        for name, tensors in weights.read(Path(), weights_of(notebook)).items():
+            archive.writestr(name, tensors)
     Path(f"{target}.part").replace(target)
     return target
 

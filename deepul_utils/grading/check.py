@@ -8,6 +8,7 @@ from pathlib import Path
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell
 
+from deepul_utils.checks import weights
 from deepul_utils.checks.question import QUESTIONS, Outcome, grade_id
 from deepul_utils.grading.judge import judge
 from deepul_utils.grading.kernel import LocalProcess
@@ -41,7 +42,8 @@ def check(path: Path, *, timeout: float) -> list[Outcome]:
     if not asked:
         raise CheckError(f"{path} asks no question of this course; give the path of a homework notebook")
     folder = path.resolve().parent
-    outcomes = judge(notebook, lambda: LocalProcess(folder, "validate"), timeout=timeout)
+    files = weights.read(folder, [QUESTIONS[id].weights for id in asked if QUESTIONS[id].weights])
+    outcomes = judge(notebook, lambda: LocalProcess(folder, "validate"), timeout=timeout, files=files)
     return [outcomes[grade_id(id)] for id in asked]
 
 

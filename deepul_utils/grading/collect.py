@@ -23,6 +23,7 @@ from nbgrader.plugins.zipcollect import FileNameCollectorPlugin
 from rich.table import Table
 from rich.text import Text
 
+from deepul_utils.checks.question import weights_of
 from deepul_utils.grading.roster import Roster
 from deepul_utils.grading.unpack import ZIPS_LIMIT, Budget, CollectError, Unpacked, Unpacker
 
@@ -144,6 +145,7 @@ def _sort(
     """The files of each student, and the students that Canvas calls late."""
     handed_in: dict[str, list[HandedIn]] = {}
     late: set[str] = set()
+    weights = [one for name in names for one in weights_of(name)]
     budgets: dict[str, Budget] = {}
 
     def take(found: Unpacked, student: str, name: str, when: datetime | None, order: int, zips: int) -> None:
@@ -159,9 +161,11 @@ def _sort(
             found.path.unlink()
         else:
             copy = _COPY.fullmatch(clean(stem))
-            known = next((one for one in names if copy and one.lower() == copy["name"].lower()), None)
+            asked, what = (weights, "weights") if kind.lower() == "safetensors" else (names, "notebooks")
+            known = next((one for one in asked if copy and one.lower() == copy["name"].lower()), None)
             if known is None:
-                unpacker.said.append(f"{name!r} of {student} is none of the week's notebooks: {', '.join(names)}")
+                among = f": {', '.join(asked)}" if asked else ""
+                unpacker.said.append(f"{name!r} of {student} is none of the week's {what}{among}")
             number = int(copy["n"] or copy["m"] or 0) if copy and known else 0
             kept = HandedIn(when, (order, number), f"{known or clean(stem)}.{kind.lower()}", found.path)
             handed_in.setdefault(student, []).append(kept)

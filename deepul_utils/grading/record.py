@@ -19,6 +19,8 @@ from nbgrader.api import Gradebook
 from nbgrader.preprocessors import NbGraderPreprocessor
 from traitlets import Bool, Float
 
+from deepul_utils.checks import weights
+from deepul_utils.checks.question import weights_of
 from deepul_utils.grading.judge import judge
 from deepul_utils.grading.kernel import LocalProcess, Process
 from deepul_utils.grading.notebook import SIZE_LIMIT, UnreadableNotebook, parse
@@ -151,7 +153,9 @@ class JudgeCells(NbGraderPreprocessor):
             start = functools.partial(_warm_start(), resources["nbgrader"]["notebook"])
         else:
             start = functools.partial(LocalProcess, folder, "autograde")
-        judge(nb, start, timeout=self.timeout, seed=secret_seed(Path(self.config.CourseDirectory.root)))
+        seed = secret_seed(Path(self.config.CourseDirectory.root))
+        files = weights.read(folder, weights_of(resources["nbgrader"]["notebook"]))
+        judge(nb, start, timeout=self.timeout, seed=seed, files=files)
         return nb, resources
 
 

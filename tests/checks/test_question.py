@@ -9,8 +9,9 @@ import pytest
 from deepul_utils import checks
 from deepul_utils.checks import laws
 from deepul_utils.checks.card import Row, card
-from deepul_utils.checks.question import OUTCOME_MIME, QUESTIONS, CaseResult, Outcome, question
+from deepul_utils.checks.question import OUTCOME_MIME, QUESTIONS, CaseResult, Outcome, Question, question
 from deepul_utils.checks.student import NotebookStudent
+from deepul_utils.data.mnist import DataUnavailable
 
 
 @pytest.fixture
@@ -150,3 +151,12 @@ def test_every_question_gives_nothing_for_nothing(asked):
         assert all("the notebook has no `" in case.message for case in outcome.cases), outcome
         assert len({case.name for case in outcome.cases}) == len(outcome.cases)
         assert all(case.weight > 0 for case in outcome.cases)
+
+
+def test_data_that_cannot_be_had_cost_nobody_points():
+    def body(student, case, seed):
+        with case("on MNIST"):
+            raise DataUnavailable("no connection")
+
+    with pytest.raises(DataUnavailable, match="no connection"):
+        Question("doctest.data", 1, (), body).judge(None)

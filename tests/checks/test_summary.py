@@ -7,6 +7,8 @@ import types
 import zipfile
 
 import pytest
+import torch
+from safetensors.torch import save
 
 from deepul_utils import checks
 from deepul_utils.checks import laws
@@ -78,6 +80,26 @@ def test_packs_the_copy_that_runs_under_the_name_that_is_asked_for(sums, monkeyp
     names = {"__vsc_ipynb_file__": copy} if frontend == "vscode" else {}
     assert "Packed sums-Copy1.ipynb" in checks.hand_in("sums", {**RIGHT, **names}).packed
     assert unpacked("sums_hand_in.zip") == {"sums.ipynb": b"what I worked on"}
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_packs_the_weights_that_a_question_asks_for(sums, there):
+    @question("sums.trained", points=1, weights="adder")
+    def check(student, case, seed, weights):
+        with case("loads"):
+            assert weights()["w"].tolist() == [1.0]
+
+    (sums / "sums.ipynb").write_bytes(b"my notebook")
+    (sums / "other.safetensors").write_bytes(b"of another week")
+    content = save({"w": torch.ones(1)})
+    if there:
+        (sums / "adder.safetensors").write_bytes(content)
+    summary = checks.hand_in("sums", RIGHT)
+    assert unpacked("sums_hand_in.zip") == {"sums.ipynb": b"my notebook"} | (
+        {"adder.safetensors": content} if there else {}
+    )
+    assert summary.score == 4 - (not there)
+    assert ("there is no adder.safetensors beside the notebook" in str(summary)) != there
 
 
 def test_a_notebook_renamed_meanwhile_is_found(sums, monkeypatch):

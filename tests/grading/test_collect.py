@@ -13,6 +13,7 @@ import tiny_homework
 from nbgrader.utils import parse_utc
 from typer.testing import CliRunner
 
+from deepul_utils.checks.question import QUESTIONS, Question
 from deepul_utils.cli import app
 from deepul_utils.grading import collect as collecting
 from deepul_utils.grading import unpack
@@ -55,6 +56,33 @@ def run(tmp_path):
 def files(folder):
     found = {p.relative_to(folder).as_posix(): p.read_text() for p in folder.rglob("*") if p.is_file()}
     return {name: text for name, text in found.items() if not name.endswith("timestamp.txt")}
+
+
+def test_weights_come_through_under_their_own_name(run, monkeypatch):
+    def check(student, case, seed, weights):
+        """Judged elsewhere."""
+
+    monkeypatch.setitem(QUESTIONS, "sums.trained", Question("sums.trained", 1, (), check, "Adder"))
+    hand_in = zipped(None, ("sums.ipynb", "{}"), ("Adder.safetensors", "tensors"))
+    got, said, _ = run(
+        ("ada_1_2_sums_hand_in.zip", hand_in),
+        ("bob_3_4_adder-1.safetensors", "his"),
+        ("bob_3_5_sums.safetensors", "another"),
+    )
+    assert got == {
+        f"ada_1/{WEEK}/sums.ipynb": "{}",
+        f"ada_1/{WEEK}/Adder.safetensors": "tensors",
+        f"bob_3/{WEEK}/Adder.safetensors": "his",
+        f"bob_3/{WEEK}/sums.safetensors": "another",
+    }
+    assert said[0] == "'sums.safetensors' of bob_3 is none of the week's weights: Adder"
+
+
+def test_weights_that_are_too_large_stay_behind(run, monkeypatch):
+    monkeypatch.setattr(unpack, "FILE_LIMIT", 1000)
+    got, said, _ = run(("ada_1_2_sums.ipynb", "{}"), ("ada_1_3_sums.safetensors", os.urandom(2000)))
+    assert list(got) == [f"ada_1/{WEEK}/sums.ipynb"]
+    assert "is larger than 0 MB, so it was left out" in said[0]
 
 
 def test_canvas(run):

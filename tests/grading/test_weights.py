@@ -1,0 +1,123 @@
+"""Weights that were handed in, through the grader: loaded into the student's own model, in the sandbox and outside."""
+
+import functools
+
+import nbformat
+import pytest
+import torch
+import trained_homework
+from nbformat.v4 import new_code_cell, new_notebook
+from safetensors.torch import save
+
+from deepul_utils.checks.question import QUESTIONS
+from deepul_utils.data.mnist import DataUnavailable
+from deepul_utils.grading.check import check
+from deepul_utils.grading.judge import judge
+from deepul_utils.grading.kernel import LocalProcess
+from deepul_utils.grading.sandbox import WarmStart
+
+pytestmark = pytest.mark.xdist_group("weights")
+SEED = 20
+
+
+@pytest.fixture(scope="module", autouse=True)
+def question():
+    yield trained_homework.register()
+    del QUESTIONS["toys.trained"]
+
+
+@pytest.fixture(scope="module")
+def files():
+    return {"toys.safetensors": save(trained_homework.right_weights())}
+
+
+@pytest.fixture(scope="module")
+def sandbox():
+    start = WarmStart()
+    yield functools.partial(start, "toys")
+    start.close()
+
+
+def notebook(code=""):
+    marks = {"grade": True, "solution": False, "grade_id": "toys-trained", "points": 4}
+    cells = [new_code_cell(trained_homework.HONEST + code), new_code_cell('checks.run("toys.trained", globals())')]
+    cells[1].metadata["nbgrader"] = marks
+    return new_notebook(cells=cells)
+
+
+def outcome(start, files, code=""):
+    return judge(notebook(code), start, timeout=30, seed=SEED, files=files)["toys-trained"]
+
+
+@pytest.mark.parametrize("where", ["sandbox", "outside"])
+def test_right_weights_pass(sandbox, files, tmp_path, where):
+    start = sandbox if where == "sandbox" else functools.partial(LocalProcess, tmp_path, "autograde")
+    judged = outcome(start, files)
+    assert [case.message for case in judged.cases] == ["", ""]
+    assert judged.score == 4
+
+
+@pytest.mark.parametrize("name", trained_homework.CHEATS)
+def test_a_cheat_gains_nothing(sandbox, files, name):
+    code, said = trained_homework.CHEATS[name]
+    judged = outcome(sandbox, files, code)
+    assert judged.score == 0
+    assert all(said in case.message for case in judged.cases)
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (lambda right: None, "there is no toys.safetensors beside the notebook"),
+        (lambda right: save(right)[:-1], "toys.safetensors is damaged"),
+        (lambda right: save({**right, "first.logits": torch.full((6,), torch.nan)}), "NaN or infinity in `first.log"),
+        (lambda right: save({**right, "first.logits": torch.zeros(7)}), "size mismatch for first.logits"),
+        (lambda right: save({n: t for n, t in right.items() if n != "first.logits"}), "Missing key(s) in state_dict"),
+        (lambda right: save({n: torch.randn_like(t) for n, t in right.items()}), "nats per dimension; train longer"),
+    ],
+)
+def test_wrong_weights_fail_with_the_reason(sandbox, damage, said):
+    content = damage(trained_homework.right_weights())
+    judged = outcome(sandbox, {"toys.safetensors": content} if content else {})
+    assert judged.score == 0
+    assert all(said in case.message for case in judged.cases)
+
+
+def test_weights_of_megabytes_cross_and_the_kernel_never_sees_the_file(sandbox):
+    """25 MB of them; the notebook looks for the file wherever it may look."""
+    code = """
+import pathlib
+class Large(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.table = torch.nn.Parameter(torch.zeros(6250, 1000))
+    def forward(self, x):
+        found = [f for folder in (".", "/tmp", str(pathlib.Path.home())) for f in pathlib.Path(folder).glob("*.safet*")]
+        assert not found
+        return self.table[0, :6].expand(*x.shape, 6)
+
+def build_model():
+    return Large()
+"""
+    judged = outcome(sandbox, {"toys.safetensors": save({"table": torch.zeros(6250, 1000)})}, code)
+    assert {case.message for case in judged.cases} == {
+        "the test loss is 1.7918 nats per dimension; train longer, or a larger model"
+    }
+
+
+def test_a_grader_without_the_data_gives_no_zero(sandbox, files, monkeypatch):
+    def unavailable(*args):
+        raise DataUnavailable("MNIST cannot be downloaded: set DEEPUL_DATA")
+
+    monkeypatch.setattr(trained_homework, "draw", unavailable)
+    with pytest.raises(DataUnavailable, match="set DEEPUL_DATA"):
+        outcome(sandbox, files)
+
+
+def test_deepul_check_reads_the_file_beside_the_notebook(files, tmp_path):
+    nbformat.write(notebook(), tmp_path / "toys.ipynb")
+    [missing] = check(tmp_path / "toys.ipynb", timeout=30)
+    assert missing.score == 0
+    (tmp_path / "toys.safetensors").write_bytes(files["toys.safetensors"])
+    [found] = check(tmp_path / "toys.ipynb", timeout=30)
+    assert [case.message for case in found.cases] == ["", ""]
