@@ -39,7 +39,7 @@ function render({ model, el }) {
     const real = [...active[0]].filter((t) => t >= 0);
     const missing = (t) => t <= output && t > output - field && !active[0].has(t);
 
-    const height = (layers + 1) * gap + 40;
+    const height = layers * gap + 64;
     const Y = (layer) => 16 + (layers - layer) * gap;
     const faint = s("g", { stroke: "currentColor", "stroke-opacity": 0.1, "stroke-width": 0.8 });
     const strong = s("g", { stroke: COLOURS.data, "stroke-opacity": 0.8, "stroke-width": 1.6 });
