@@ -16,7 +16,7 @@ from deepul_utils.nn.ordering import as_order
 
 
 def made_degrees(dims: int, hidden: Sequence[int], order: ArrayLike | None = None) -> list[Tensor]:
-    """The degrees of MADE: a unit of degree m may see the inputs at positions 0 .. m of the ordering.
+    """The degrees of MADE: a unit of degree d may see the inputs at positions 0 .. d of the ordering.
 
     Degree D - 1 is of no use to a hidden unit, since no output may see the last input; the others, 0 .. D - 2, are
     spread evenly over each layer, so that D - 1 units are enough to let every output see every earlier input.
@@ -40,8 +40,8 @@ def made_degrees(dims: int, hidden: Sequence[int], order: ArrayLike | None = Non
 def made_masks(dims: int, hidden: Sequence[int], order: ArrayLike | None = None) -> list[Tensor]:
     """The masks of MADE's layers, True where a connection stays.
 
-    With degrees m (`made_degrees`), a hidden unit j keeps unit k of the layer before if m_j >= m_k, and the output i at
-    position m_i keeps it if m_i > m_k: the inequality that is strict once makes the whole autoregressive.
+    With degrees d (`made_degrees`), a hidden unit h keeps unit k of the layer before if d_h >= d_k, and the output i at
+    position d_i keeps it if d_i > d_k: the inequality that is strict once makes the whole autoregressive.
 
     Args:
         dims: D.
