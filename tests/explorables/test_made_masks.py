@@ -94,8 +94,13 @@ def test_the_pressed_output_keeps_the_focus(show):
 
 @pytest.mark.parametrize(
     ("sizes", "remedy"),
-    [((7, [4]), "holds 2 to 6 dimensions"), ((3, []), "1 to 3 hidden"), ((3, [9]), "1 to 8 units")]
-    + [((3, [4, 5]), "one width"), ((3, [4], [0, 1, 1]), "position of its own")],
+    [
+        ((7, [4]), "holds 2 to 6 dimensions"),
+        ((3, []), "1 to 3 hidden"),
+        ((3, [9]), "1 to 8 units"),
+        ((3, [4, 5]), "one width"),
+        ((3, [4], [0, 1, 1]), "position of its own"),
+    ],
 )
 def test_what_the_figure_cannot_hold_is_one_clear_sentence(sizes, remedy):
     with pytest.raises(ValueError, match=remedy):
