@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 import torch
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from deepul_utils.models.autoregressive import Autoregressive
 from deepul_utils.nn.attention import MaskedAttention, attention_mask
@@ -21,12 +22,13 @@ class AttentionBlock(nn.Module):
     Args:
         width: features of a position.
         heads: of the attention.
+        attend: as in `MaskedAttention`.
     """
 
-    def __init__(self, width: int, heads: int) -> None:
+    def __init__(self, width: int, heads: int, attend: Callable[..., Tensor] = F.scaled_dot_product_attention) -> None:
         super().__init__()
         self.norms = nn.ModuleList([nn.LayerNorm(width), nn.LayerNorm(width)])
-        self.attention = MaskedAttention(width, heads)
+        self.attention = MaskedAttention(width, heads, attend)
         self.mlp = MLP(width, width, hidden=[4 * width])
 
     def forward(self, h: Tensor, mask: Tensor | None = None, cache: Cache | None = None) -> Tensor:
@@ -46,6 +48,7 @@ class ImageTransformer(Autoregressive):
         order: (D,) position of each dimension in the ordering; by default the raster.
         num_classes: classes to condition on; 0 for none.
         mask: `mask(order)` says who sees whom, (D, D), as `attention_mask` does.
+        attend: `attend(q, k, v, mask)` mixes the values v, as in `MaskedAttention`.
 
     References:
         Parmar et al., "Image Transformer" (2018); Chen et al., "Generative Pretraining from Pixels" (2020).
@@ -68,12 +71,13 @@ class ImageTransformer(Autoregressive):
         order: ArrayLike | None = None,
         num_classes: int = 0,
         mask: Callable[[Tensor], ArrayLike] = attention_mask,
+        attend: Callable[..., Tensor] = F.scaled_dot_product_attention,
     ) -> None:
         super().__init__(shape, num_values, num_classes, order)
         place = nn.Embedding(len(self.order), width)
         self.embed = PreviousValue(self.order, num_values, width, num_classes, place)
         self.register_buffer("mask", torch.as_tensor(mask(self.order), dtype=torch.bool))
-        self.blocks = nn.ModuleList(AttentionBlock(width, heads) for _ in range(layers))
+        self.blocks = nn.ModuleList(AttentionBlock(width, heads, attend) for _ in range(layers))
         self.out = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, num_values))
 
     def network(self, h: Tensor, mask: Tensor | None = None, cache: Cache | None = None) -> Tensor:
@@ -85,6 +89,15 @@ class ImageTransformer(Autoregressive):
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         h = self.embed(x, y)[:, self.order]  # (B, D, width), from the order of the visits to that of the dimensions
         return self.network(h, self.mask).view(*x.shape, -1)
+
+    def attention_maps(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        """How much each position attends to which, in each block and head: (B, layers, heads, D, D)."""
+        h = self.embed(self._checked(x), self._labels(y, len(x)))[:, self.order]
+        maps = []
+        for block in self.blocks:
+            maps.append(block.attention.weights(block.norms[0](h), self.mask))
+            h = block(h, self.mask)
+        return torch.stack(maps, 1)
 
     def walk(self, x: Tensor, y: Tensor | None = None) -> Iterator[Tensor]:
         return self.embed.walk(lambda h, cache: self.network(h, None, cache), x, y)

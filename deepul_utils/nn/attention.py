@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -52,6 +54,7 @@ class MaskedAttention(nn.Module):
     Args:
         width: features of a position, in and out.
         heads: how many, each with width / heads features.
+        attend: `attend(q, k, v, mask)` gives attention_weights(q, k, mask) @ v, by default in less memory.
 
     Raises:
         ValueError: a width that does not divide into the heads.
@@ -64,11 +67,13 @@ class MaskedAttention(nn.Module):
         torch.Size([2, 10, 16])
     """
 
-    def __init__(self, width: int, heads: int = 4) -> None:
+    def __init__(
+        self, width: int, heads: int = 4, attend: Callable[..., Tensor] = F.scaled_dot_product_attention
+    ) -> None:
         super().__init__()
         if width % heads:
             raise ValueError(f"width must be a multiple of heads, got {width} and {heads}")
-        self.heads = heads
+        self.heads, self.attend = heads, attend
         self.project = nn.Linear(width, 3 * width)
         self.out = nn.Linear(width, width)
 
@@ -82,8 +87,12 @@ class MaskedAttention(nn.Module):
             for kept, new in zip(cache.memory[self], (k, v), strict=True):
                 kept[:, :, t] = new[:, :, 0]
             k, v = (kept[:, :, : t + 1] for kept in cache.memory[self])
-        a = F.scaled_dot_product_attention(q, k, v, mask)  # attention_weights(q, k, mask) @ v, in less memory
-        return self.out(a.transpose(1, 2).flatten(2))
+        return self.out(self.attend(q, k, v, mask).transpose(1, 2).flatten(2))
+
+    def weights(self, h: Tensor, mask: Tensor | None = None) -> Tensor:
+        """How much of each position goes into which, (B, heads, D, D)."""
+        q, k, _ = self.heads_of(h)
+        return attention_weights(q, k, mask)
 
     def heads_of(self, h: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Queries, keys and values, each (B, heads, D, width / heads)."""
