@@ -12,11 +12,12 @@ PASSED, FAILED = "#2e8b57", "#d9534f"
 
 
 class Row(NamedTuple):
-    """One line of a card: a tick or a cross, what was looked at, and what to look at next."""
+    """One line of a card: a tick or a cross, what was looked at, what to look at next, and a picture of it, as HTML."""
 
     passed: bool
     title: str
     message: str = ""
+    picture: str = ""
 
 
 def card(title: str, score: float, points: float, rows: Iterable[Row], note: str = "") -> str:
@@ -30,7 +31,7 @@ def card(title: str, score: float, points: float, rows: Iterable[Row], note: str
         below = f'<div style="margin:.1em 0 .5em;white-space:pre-wrap;opacity:.85">{_with_arrays(message)}</div>'
         lines.append(
             f'<div style="display:flex;gap:.6em;margin:.2em 0">{mark}<div style="min-width:0;overflow-wrap:anywhere">'
-            f"{html.escape(row.title)}{below if message else ''}</div></div>"
+            f"{html.escape(row.title)}{below + row.picture if message else ''}</div></div>"
         )
     return (
         f'<div style="border-left:4px solid {PASSED if score == points else FAILED};padding:.3em 1em;margin:.4em 0;'

@@ -12,11 +12,20 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
+from deepul_utils.checks.picture import dependencies
+
 CAUSE = "Usual cause: "  # begins the line of a message that names a classic mistake
 
 
 class LawBroken(AssertionError):
-    """A law does not hold; the message says what was expected, what came, and the usual cause."""
+    """A law does not hold; the message says what was expected, what came, and the usual cause.
+
+    `picture`, where it helps, is HTML that `checks.picture` made.
+    """
+
+    def __init__(self, message: str, picture: str = "") -> None:
+        super().__init__(message)
+        self.picture = picture
 
 
 def _numbers(got: Any) -> np.ndarray:
@@ -187,15 +196,16 @@ def autoregressive(
         return got
 
     before = outputs(inputs.copy())
+    sees = np.empty((dims, dims), dtype=bool)  # output i, input j
     for j in range(dims):
         changed = inputs.copy()
         changed[:, j] = np.roll(inputs[:, j], 1)
         if (changed == inputs).all():
             raise ValueError(f"every example has the same input {j}; give examples that differ in each column")
         moved = outputs(changed) != before
-        for i in range(dims):
-            depends, should = bool(moved[:, i].any()), bool(order[j] < order[i])
-            if depends and not should:
-                raise LawBroken(f"output {i} sees input {j}, which does not come before it")
-            if should and not depends:
-                raise LawBroken(f"output {i} does not see input {j}, which comes before it")
+        sees[:, j] = moved.reshape(len(inputs), dims, -1).any((0, 2))
+    due = order < order[:, None]
+    if wrong := np.argwhere((sees != due).T).tolist():
+        j, i = wrong[0]
+        connected = "sees input {}, which does not come" if sees[i, j] else "does not see input {}, which comes"
+        raise LawBroken(f"output {i} {connected.format(j)} before it", dependencies(sees, due, order))

@@ -28,6 +28,7 @@ class CaseResult:
     weight: float
     passed: bool
     message: str = ""
+    picture: str = ""  # HTML of `checks.picture`
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ class Outcome:
         }
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
-        rows = [Row(case.passed, case.name, case.message) for case in self.cases]
+        rows = [Row(case.passed, case.name, case.message, case.picture) for case in self.cases]
         return {
             "text/plain": str(self.score),
             "text/html": card(self.question, self.score, self.points, rows),
@@ -90,13 +91,13 @@ class Question:
 
         @contextlib.contextmanager
         def case(name: str, weight: float = 1.0) -> Iterator[None]:
-            message = ""
+            message = picture = ""
             passed = False
             try:
                 yield
                 passed = True
             except (LawBroken, StudentFailed) as failure:
-                message = str(failure)
+                message, picture = str(failure), getattr(failure, "picture", "")
             except DataUnavailable:
                 raise
             except Exception as error:
@@ -104,7 +105,7 @@ class Question:
                     "the answer is not of the kind that the question asks for, "
                     f"and judging it raised {type(error).__name__}: {error}"
                 )
-            results.append(CaseResult(name, weight, passed, message[:_MESSAGE_LIMIT]))
+            results.append(CaseResult(name, weight, passed, message[:_MESSAGE_LIMIT], picture))
 
         own = {"weights": lambda: handed_in.load(self.weights, files or {})} if self.weights else {}
         self.body(student, case, seed, **own)

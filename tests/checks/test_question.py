@@ -115,6 +115,7 @@ def test_plain_text_is_the_score_alone(double):
         "weight": 2,
         "passed": False,
         "message": "the answer should be 6, got 0",
+        "picture": "",
     }
 
 
