@@ -48,7 +48,7 @@ def dependencies(sees: np.ndarray, due: np.ndarray, order: np.ndarray) -> str:
         gap = np.arange(dims * cell) % cell == 0
         image[gap] = image[:, gap] = 0
     file = io.BytesIO()
-    imsave(file, image, format="png", metadata={"Software": None})
+    imsave(file, image, format="png", metadata={"Software": ""})
     wrong = [f"output {at[i]} {'sees' if sees[i, j] else 'misses'} input {at[j]}" for i, j in np.argwhere(sees != due)]
     told = ", ".join(wrong[:8]) + (f" and {len(wrong) - 8} more" if len(wrong) > 8 else "")
     alt = html.escape(f"Matrix of which output sees which input, wrong in {len(wrong)} places: {told}.", quote=True)

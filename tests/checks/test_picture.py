@@ -75,9 +75,8 @@ def test_the_failed_case_carries_it_to_the_card_and_through_the_cleaner():
     assert drawn(re.search(r"<img.*", clean(shown))[0])[1].startswith(
         "Matrix of which output sees which input, wrong in 3"
     )
-    passing = Question("pictures.made", 1, (), body).judge(
-        NotebookStudent({"f": lambda x: np.cumsum(np.pad(x, ((0, 0), (1, 0))), 1)[:, :-1]})
-    )
+    earlier = NotebookStudent({"f": lambda x: np.cumsum(np.pad(x, ((0, 0), (1, 0))), 1)[:, :-1]})
+    passing = Question("pictures.made", 1, (), body).judge(earlier)
     assert passing.cases[0].picture == ""
 
 
