@@ -130,6 +130,7 @@ class Kernel:
         context = zmq.Context()
         context.setsockopt(zmq.MAXMSGSIZE, MESSAGE_LIMIT)
         context.setsockopt(zmq.RCVHWM, MESSAGES_LIMIT)
+        context.setsockopt(zmq.SNDTIMEO, int(1000 * GRACE))
         self._client = BlockingKernelClient(context=context)
         self._client.load_connection_info(process.connection)
         self._client.start_channels(hb=False)
@@ -171,8 +172,10 @@ class Kernel:
     def run(self, code: str, timeout: float) -> Run:
         """Run `code` for at most `timeout` seconds of computing; then interrupt it, or kill the process if need be."""
         outputs = _Outputs()
-        request = self._client.execute(code, allow_stdin=False, stop_on_error=False)
+        request = self._execute(code)
         stopped = self._wait(request, timeout, outputs)
+        if not stopped and self._reply(request) is None:
+            stopped = "left its Python without an answer"
         if stopped:
             return Run([o for o in outputs.nodes if o.output_type != "error"], stopped)
         return Run(outputs.nodes)
@@ -193,24 +196,38 @@ class Kernel:
         """
         said = name or target.type if target else name
         expression = _ASK.format(dumps([target, name, args, kwargs]))
-        request = self._client.execute("", silent=True, allow_stdin=False, user_expressions={"answer": expression})
+        request = self._execute("", silent=True, user_expressions={"answer": expression})
         if stopped := self._wait(request, timeout, _Outputs()):
             raise CallStopped(f"`{said}` {stopped}")
+        if (reply := self._reply(request)) is None:
+            raise CallStopped(f"`{said}` gave no answer, or one larger than a check takes")
         try:
-            found, answer = loads(self._reply(request)["user_expressions"]["answer"]["data"]["text/plain"])
+            found, answer = loads(reply["user_expressions"]["answer"]["data"]["text/plain"])
         except (Malformed, KeyError, TypeError, ValueError):
             raise StudentFailed(f"`{said}` gave no answer that could be read") from None
         if found is not True:
             raise StudentFailed(str(answer))
         return answer
 
+    def _execute(self, code: str, **options: Any) -> str:
+        """Send code to the kernel, which ends where it takes nothing any more."""
+        try:
+            return str(self._client.execute(code, allow_stdin=False, stop_on_error=False, **options))
+        except zmq.Again:
+            self._process.end()
+            return ""
+
     def _reply(self, request: str) -> Any:
-        """What the kernel replied to a request; nothing where no reply comes."""
+        """What the kernel replied to a request. Where no reply comes, nothing, and the kernel ends.
+
+        ZeroMQ closes a connection over which a message above `MESSAGE_LIMIT` comes, and opens it no more.
+        """
         deadline = time.monotonic() + GRACE
         while (left := deadline - time.monotonic()) > 0:
             with contextlib.suppress(Empty):
                 if message := self._message(self._client.get_shell_msg, request, left):
                     return message["content"]
+        self._process.end()
         return None
 
     def _message(self, receive: Callable[..., Any], request: str, timeout: float) -> dict[str, Any] | None:

@@ -133,7 +133,7 @@ def test_functions_are_asked_and_answer_plainly(python):
     [
         ("\n    while True: pass", "`f` took longer than 2 seconds"),
         ("import os; os._exit(1)", "`f` ended the Python that ran it"),
-        ("return bytearray(50_000_000).hex()", "`f` gave no answer that could be read"),
+        ("return bytearray(50_000_000).hex()", "`f` gave no answer, or one larger than a check takes"),
         (
             "import deepul_utils.checks.desk as d; d.dumps = lambda x: 'nonsense'",
             "`f` gave no answer that could be read",
@@ -149,3 +149,15 @@ def test_a_call_that_gives_no_answer_is_said(tmp_path, monkeypatch, body, why):
         python.run(f"def f(): {body}", 60)
         with pytest.raises(StudentFailed, match=why):
             python.ask(None, "f", (), {}, timeout=2)
+
+
+def test_a_reply_that_is_too_large_ends_the_kernel(tmp_path, monkeypatch):
+    """ZeroMQ closes the connection, and a request sent over it would wait for ever."""
+    monkeypatch.setattr(kernel, "GRACE", 1.0)
+    monkeypatch.setattr(kernel, "MESSAGE_LIMIT", 10_000_000)
+    with Kernel(LocalProcess(tmp_path, "autograde")) as python:
+        python.run("def reply(*args, **kwargs): return {'status': 'ok', 'large': 'x' * 20_000_000}", 10)
+        run = python.run("get_ipython().kernel.do_execute = reply", 10)
+        assert run.stopped == ""
+        assert python.run("1", 10).stopped == "left its Python without an answer"
+        assert not python.alive
