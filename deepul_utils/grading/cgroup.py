@@ -53,7 +53,7 @@ def join(folders: list[Path]) -> None:
 def remove(folders: list[Path]) -> None:
     """Remove the group; its processes must have ended, and Linux takes a moment to notice."""
     for folder in folders:
-        for _ in range(50):
+        for _ in range(500):
             try:
                 folder.rmdir()
                 break

@@ -7,7 +7,10 @@ release tools, and the bodies of the functions that a question withholds: callin
 from __future__ import annotations
 
 import ast
+import compileall
+import py_compile
 import shutil
+import tempfile
 from pathlib import Path
 
 import deepul_utils
@@ -29,6 +32,28 @@ def hand_in(notebook: str, namespace: dict[str, Any]) -> None:
 '''
 
 
+class Editions:
+    """A temporary folder with an edition for each homework notebook, made when it is first asked for."""
+
+    def __init__(self) -> None:
+        self._folder: tempfile.TemporaryDirectory | None = None
+
+    def folder(self, homework: str) -> Path:
+        """The folder of the edition for the homework notebook of that name; all editions lie beside each other."""
+        if self._folder is None:
+            self._folder = tempfile.TemporaryDirectory(prefix="deepul-editions-")
+        folder = Path(self._folder.name, homework)
+        if not folder.exists():
+            build(folder, homework)
+        return folder
+
+    def close(self) -> None:
+        """Remove them all; the next that is asked for is made again."""
+        if self._folder is not None:
+            self._folder.cleanup()
+            self._folder = None
+
+
 def build(folder: Path, homework: str) -> None:
     """Write the student's edition for a homework notebook to `folder`/deepul_utils.
 
@@ -48,6 +73,8 @@ def build(folder: Path, homework: str) -> None:
     asked = (question for id, question in QUESTIONS.items() if id.split(".")[0] == homework)
     for dotted in {name for question in asked for name in question.withholds}:
         _withhold(folder, dotted)
+    # Each kernel would otherwise compile it anew, since it can write nothing here.
+    compileall.compile_dir(target, quiet=2, invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)
 
 
 def _withhold(folder: Path, dotted: str) -> None:

@@ -1,8 +1,9 @@
 """A sandbox for students' kernels: bubblewrap without network, a read-only system, limits, and warm starts.
 
 A `Sandbox` is one bubblewrap process. In it waits a zygote (see zygote.py) with the course's imports loaded, which
-forks each kernel into namespaces of its own. The grader talks to a kernel over Unix sockets in a folder both see.
-`SandboxedProcess` is such a kernel, as `Kernel` and `judge` take it.
+forks each kernel into namespaces of its own. The grader talks to a kernel over Unix sockets in a small folder in memory
+that the kernel's own mount namespace holds: this system sees it as /proc/PID/root/run/kernel, and shares none of its
+disk. `SandboxedProcess` is such a kernel, as `Kernel` and `judge` take it.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -30,16 +31,23 @@ from deepul_utils.grading import cgroup, edition, zygote
 _WARM_MODULES = (
     "ipykernel.kernelapp",
     "ipykernel.zmqshell",
+    "ipykernel.debugger",
     "IPython.core.completer",
+    "IPython.core.oinspect",
+    "IPython.extensions.storemagic",
     "matplotlib.pyplot",
     "matplotlib_inline.backend_inline",
     "ipywidgets",
     "numpy",
     "scipy.stats",
     "torch",
+    "torch._dynamo",  # an optimiser's first step imports it
+    "accelerate",
+    "sklearn.datasets",
 )
 _ZYGOTE_MEMORY = 1 << 30
-_SHARED_ENTRIES = 100  # a kernel's folder holds its connection file and five sockets
+_MEASURING = 2.0  # seconds
+_LOOK = 0.5  # seconds between looks for a kernel's processes
 
 
 class SandboxUnavailable(RuntimeError):
@@ -52,7 +60,7 @@ class Limits:
 
     Attributes:
         memory: bytes of address space a process, and of resident memory for all of a kernel's processes together.
-        disk: bytes in each of its temporary folders, which live in memory.
+        disk: bytes in each of its temporary folders, which live in memory; a file for every 4 KiB of them.
         cpu_seconds: CPU time of a process.
         processes: how many processes and threads at once.
         open_files: how many open files a process.
@@ -67,6 +75,7 @@ class Limits:
     def as_rlimits(self) -> dict[str, int]:
         return {
             "disk": self.disk,
+            "files": self.disk >> 12,
             "AS": self.memory,
             "CORE": 0,
             "CPU": self.cpu_seconds,
@@ -97,6 +106,24 @@ def bubblewrap() -> str:
     return found
 
 
+def connection() -> dict[str, Any]:
+    """A new kernel's connection file, as the kernel reads it."""
+    return {
+        "transport": "ipc",
+        "ip": f"{zygote.KERNEL}/k",
+        **{f"{channel}_port": i for i, channel in enumerate(("shell", "iopub", "stdin", "hb", "control"), 1)},
+        "key": secrets.token_hex(16),
+        "signature_scheme": "hmac-sha256",
+        "kernel_name": "deepul",
+    }
+
+
+def as_seen_here(inside: dict[str, Any], pid: int) -> KernelConnectionInfo:
+    """A `connection` for clients on this system, where `pid` is a process that sees the kernel's folder."""
+    here = inside | {"ip": f"/proc/{pid}/root{inside['ip']}", "key": inside["key"].encode()}
+    return cast(KernelConnectionInfo, here)
+
+
 def _python_folders() -> list[str]:
     """The read-only folders that this Python, its packages and the system's libraries need."""
     prefixes = {sys.prefix, sys.base_prefix, str(Path(sys.executable).resolve().parent.parent)}
@@ -117,7 +144,6 @@ class Sandbox:
 
     def __init__(self, editions: Path, limits: Limits | None = None) -> None:
         self.limits = limits or Limits()
-        self._folder = Path(tempfile.mkdtemp(prefix="deepul-"))  # short: a socket's path has at most 107 bytes
         ours, theirs = socket.socketpair()
         arguments = self._arguments(bubblewrap(), editions, theirs.fileno())
         self._group = cgroup.make(self.limits.processes, self.limits.memory + _ZYGOTE_MEMORY)
@@ -132,7 +158,8 @@ class Sandbox:
         theirs.close()
         self._control = ours
         self._lines = ours.makefile("rw")
-        self._kernel: Path | None = None  # the running kernel's folder
+        self._occupied = False
+        self._looked: tuple[float, list[psutil.Process]] = 0.0, []  # when, and the kernel's processes then
         ready = self._answer(timeout=120)
         if not ready.get("ready"):
             self.close()
@@ -164,7 +191,7 @@ class Sandbox:
             words += ["--setenv", name, value]
         words += ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--tmpfs", "/home/student", "--chdir", "/"]
         words += ["--ro-bind", str(editions), zygote.EDITIONS, "--ro-bind", zygote.__file__, "/zygote.py"]
-        words += ["--dir", zygote.KERNEL, "--dir", zygote.EDITION, "--bind", str(self._folder), zygote.KERNELS]
+        words += ["--dir", zygote.KERNEL, "--dir", zygote.EDITION]
         program = [sys.executable, "/zygote.py", str(control), *_WARM_MODULES]
         return [bwrap, *words, *mounts, "--remount-ro", "/", "--", *program]
 
@@ -186,60 +213,49 @@ class Sandbox:
 
         Returns:
             What `KernelClient.load_connection_info` takes.
+
+        Raises:
+            SandboxUnavailable: no kernel could be started.
         """
         self.stop_kernel()
-        folder = Path(tempfile.mkdtemp(dir=self._folder))
-        connection: dict[str, Any] = {
-            "transport": "ipc",
-            "ip": f"{zygote.KERNEL}/k",
-            **{f"{channel}_port": i for i, channel in enumerate(("shell", "iopub", "stdin", "hb", "control"), 1)},
-            "key": secrets.token_hex(16),
-            "signature_scheme": "hmac-sha256",
-            "kernel_name": "deepul",
-        }
-        (folder / "connection.json").write_text(json.dumps(connection), encoding="utf-8")
-        request = {"folder": folder.name, "edition": edition, "limits": self.limits.as_rlimits()}
+        inside = connection()
+        request = {"connection": inside, "edition": edition, "limits": self.limits.as_rlimits()}
         print(json.dumps(request), file=self._lines, flush=True)
-        self._answer(timeout=10)  # {"pid": ...}
-        self._kernel = folder
-        here = connection | {"ip": str(folder / "k"), "key": connection["key"].encode()}
-        return cast(KernelConnectionInfo, here)
+        self._answer(timeout=10)  # {"pid": ...}, a number of the sandbox's own
+        self._occupied, self._looked = True, (0.0, [])
+        if not (forked := self._descendants()):
+            raise SandboxUnavailable("The sandbox could not isolate a kernel; is there enough memory?")
+        return as_seen_here(inside, forked[0].pid)
 
     def stop_kernel(self) -> None:
         """End the kernel and everything that it started; nothing of it stays."""
-        if self._kernel is None:
+        if not self._occupied:
             return
-        folder, self._kernel = self._kernel, None
+        self._occupied = False
         processes = self._descendants()
         # The first of them ends by itself after the last of the others, when there is room for the next kernel's.
         for process in processes[1:] or processes:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
         self._answer(timeout=30)  # {"exited": ...}
-        shutil.rmtree(folder, ignore_errors=True)
-
-    def kernel_overflows(self) -> bool:
-        """Whether there is more in the kernel's folder, the only one that it shares with this system, than it may."""
-        count = size = 0
-        for folder, folders, files in os.walk(self._kernel or ""):
-            for name in (*folders, *files):
-                count += 1
-                with contextlib.suppress(OSError):
-                    size += os.lstat(os.path.join(folder, name)).st_size
-                if count > _SHARED_ENTRIES or size > self.limits.disk:
-                    return True
-        return False
 
     def kernel_processes(self) -> list[psutil.Process]:
-        """The kernel's process and then its children, as this system sees them; empty once the kernel has ended."""
-        return self._descendants()[2:]  # behind the two that gave it its namespaces
+        """The kernel's process and then its children, as this system sees them; empty once the kernel has ended.
+
+        Children are looked for now and then only: a look goes through all processes of this system.
+        """
+        looked, found = self._looked
+        found = [process for process in found if process.is_running()]
+        if not found or found[0] != self._looked[1][0] or time.monotonic() > looked + _LOOK:
+            found = self._descendants()[2:]  # behind the two that gave it its namespaces
+            self._looked = time.monotonic(), found
+        return found
 
     def _descendants(self) -> list[psutil.Process]:
-        """All that the zygote forked."""
-        with contextlib.suppress(psutil.NoSuchProcess, IndexError):
-            first = psutil.Process(self._process.pid).children()[0]  # bwrap's own first process in its namespace
-            zygote_process = first.children()[0]
-            return zygote_process.children(recursive=True)
+        """All that the zygote forked, each behind its parent."""
+        with contextlib.suppress(psutil.NoSuchProcess):
+            # The first two are bwrap's own first process in its namespace, and the zygote.
+            return psutil.Process(self._process.pid).children(recursive=True)[2:]
         return []
 
     @property
@@ -248,14 +264,13 @@ class Sandbox:
         return self._process.poll() is None
 
     def close(self) -> None:
-        """End the sandbox and all in it, and remove its folder."""
+        """End the sandbox and all in it."""
         self._process.kill()
         self._process.wait()
         for stream in (self._lines, self._control, self._process.stderr):
             if stream is not None:
                 stream.close()
         cgroup.remove(self._group)
-        shutil.rmtree(self._folder, ignore_errors=True)
 
     def __enter__(self) -> Sandbox:
         return self
@@ -287,19 +302,22 @@ class SandboxedProcess:
             self._sandbox.stop_kernel()
 
     def excess(self) -> str:
-        """Memory, where all its processes together have more than one of them may; or what this system's disk holds."""
-        if self._sandbox.kernel_overflows():
-            return "filled the folder of its sockets"
-        limit = self._sandbox.limits.memory
-        # The second is the truth, and slow: forked processes share memory, which the first counts for each of them.
-        for measure in (lambda process: process.memory_info().rss, lambda process: process.memory_full_info().pss):
-            total = 0
-            for process in self.processes():
-                with contextlib.suppress(psutil.NoSuchProcess):
-                    total += measure(process)
-            if total <= limit:
-                return ""
-        return f"used more than {limit / 2**30:g} GiB of memory"
+        """Memory, where all its processes together have more than one of them may."""
+        limit, sizes = self._sandbox.limits.memory, []
+        for process in self.processes():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                sizes.append((process.memory_info().rss, process))
+        if sum(size for size, _ in sizes) <= limit:
+            return ""
+        # Forked processes share memory, which this counted for each of them. The truth is slow, and a fork bomb
+        # makes it slower: what cannot be told soon is too much.
+        total, until = 0, time.monotonic() + _MEASURING
+        for _, process in sizes:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                total += process.memory_full_info().pss
+            if total > limit or time.monotonic() > until:
+                return f"used more than {limit / 2**30:g} GiB of memory"
+        return ""
 
 
 class WarmStart:
@@ -311,7 +329,7 @@ class WarmStart:
 
     def __init__(self, limits: Limits | None = None) -> None:
         self._limits = limits
-        self._editions = tempfile.TemporaryDirectory(prefix="deepul-editions-")
+        self._editions = edition.Editions()
         self._sandbox: Sandbox | None = None
 
     def __call__(self, homework: str) -> SandboxedProcess:
@@ -320,15 +338,18 @@ class WarmStart:
         Raises:
             SandboxUnavailable: there can be no sandbox here.
         """
+        folder = self._editions.folder(homework)
         if self._sandbox is None or not self._sandbox.alive:
-            self.close()
-            self._sandbox = Sandbox(Path(self._editions.name), self._limits)
-        if not Path(self._editions.name, homework).exists():
-            edition.build(Path(self._editions.name, homework), homework)
-        return SandboxedProcess(self._sandbox, homework)
+            self._end_sandbox()
+            self._sandbox = Sandbox(folder.parent, self._limits)
+        return SandboxedProcess(self._sandbox, folder.name)
 
     def close(self) -> None:
-        """End the sandbox."""
+        """End the sandbox, and remove what it showed to students' code."""
+        self._end_sandbox()
+        self._editions.close()
+
+    def _end_sandbox(self) -> None:
         if self._sandbox is not None:
             self._sandbox.close()
             self._sandbox = None

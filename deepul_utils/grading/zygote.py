@@ -1,15 +1,16 @@
 """Forks kernels inside the sandbox: the course's imports are loaded once, and each kernel then costs a fork.
 
 Run as a script, `python zygote.py FD MODULE ...`, inside the outer sandbox, which holds no secret. FD is a socket: a
-line {"folder": ..., "edition": ..., "limits": ...} in starts a kernel; {"ready": ...}, {"pid": ...} and {"exited": ...}
-come out. Every kernel gets namespaces of its own (users, processes, mounts, IPC), so that it sees no other and
-everything it started ends with it. Imports nothing of `deepul_utils`: this file alone goes into the sandbox.
+line {"connection": ..., "edition": ..., "limits": ...} in starts a kernel; {"ready": ...}, {"pid": ...} and
+{"exited": ...} come out. Every kernel gets namespaces of its own (users, processes, mounts, IPC), so that it sees no
+other and everything it started ends with it. Imports nothing of `deepul_utils`: this file alone goes into the sandbox.
 """
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
+import gc
 import importlib
 import json
 import os
@@ -24,8 +25,8 @@ _NOEXEC = 0x8
 _BIND = 0x1000
 _PRIVATE = 0x4000 | 0x40000  # recursively
 _SET_DUMPABLE, _SET_NO_NEW_PRIVS, _CAPABILITY_VERSION_3 = 4, 38, 0x20080522
-KERNELS = "/kernels"
 KERNEL = "/run/kernel"
+_KERNEL_ROOM = "size=64k,nr_inodes=32"  # for its connection file and five sockets
 EDITIONS = "/editions"
 EDITION = "/run/edition"
 
@@ -42,7 +43,7 @@ def _mount(source: str, target: str, kind: str | None, flags: int, options: str 
     _system(_libc.mount(*encoded, flags, options.encode() if options else None), f"mount {target}")
 
 
-def _isolate(folder: str, edition: str, limits: dict[str, int]) -> None:
+def _isolate(connection: dict[str, Any], edition: str, limits: dict[str, int]) -> None:
     """Return in a new process that sees only itself, has no capabilities and keeps to `limits`."""
     uid, gid = os.getuid(), os.getgid()
     _system(_libc.unshare(_NEW_NAMESPACES), "unshare")
@@ -55,16 +56,18 @@ def _isolate(folder: str, edition: str, limits: dict[str, int]) -> None:
     # Started by root, bwrap covers parts of /proc, and Linux then refuses a fresh one: the zygote stays visible.
     with contextlib.suppress(OSError):
         _mount("proc", "/proc", "proc", _NOSUID_NODEV | _NOEXEC)
-    _mount(f"{KERNELS}/{folder}", KERNEL, None, _BIND)
+    _mount("tmpfs", KERNEL, "tmpfs", _NOSUID_NODEV | _NOEXEC, _KERNEL_ROOM)
+    with open(f"{KERNEL}/connection.json", "w") as file:
+        json.dump(connection, file)
     _mount(f"{EDITIONS}/{edition}", EDITION, None, _BIND)
-    private = (KERNELS, EDITIONS, "/tmp", "/dev/shm", os.environ["HOME"])
+    private = (EDITIONS, "/tmp", "/dev/shm", os.environ["HOME"])
     # A Python that lies in one of them, as that of a course cloned into /tmp does, comes back after it is covered.
     within = tuple(f"{own}/" for own in private)
     covered = {
         prefix: os.open(prefix, os.O_PATH) for prefix in {sys.prefix, sys.base_prefix} if prefix.startswith(within)
     }
     for own in private:
-        _mount("tmpfs", own, "tmpfs", _NOSUID_NODEV, f"size={limits['disk']}")
+        _mount("tmpfs", own, "tmpfs", _NOSUID_NODEV, f"size={limits['disk']},nr_inodes={limits['files']}")
     for prefix, handle in covered.items():
         os.makedirs(prefix)
         _mount(f"/proc/self/fd/{handle}", prefix, None, _BIND)
@@ -84,9 +87,10 @@ def _wait_for(child: int) -> None:
             os._exit(abs(os.waitstatus_to_exitcode(status)) & 0xFF)
 
 
-def _run_kernel(folder: str, edition: str, limits: dict[str, int]) -> NoReturn:
+def _run_kernel(connection: dict[str, Any], edition: str, limits: dict[str, int]) -> NoReturn:
     os.setsid()
-    _isolate(folder, edition, limits)
+    os.nice(5)  # the grader, which watches it, comes first
+    _isolate(connection, edition, limits)
     null = os.open(os.devnull, os.O_RDWR)
     for standard in (0, 1, 2):
         os.dup2(null, standard)
@@ -95,7 +99,7 @@ def _run_kernel(folder: str, edition: str, limits: dict[str, int]) -> NoReturn:
     from ipykernel.kernelapp import launch_new_instance
 
     sys.argv = ["ipykernel"]
-    launch_new_instance(argv=["-f", f"{KERNEL}/connection.json"])
+    launch_new_instance(argv=["-f", f"{KERNEL}/connection.json", "--HistoryManager.enabled=False"])
     os._exit(0)
 
 
@@ -109,6 +113,7 @@ def main() -> None:
 
     for module in sys.argv[2:]:
         importlib.import_module(module)
+    gc.freeze()  # a collection in a kernel would copy the pages of all that it shares
     # A forked child has only the thread that forked: with others running, a lock of theirs would stay locked.
     say({"ready": len(os.listdir("/proc/self/task")) == 1})
     for line in stream:
@@ -117,7 +122,7 @@ def main() -> None:
         if child == 0:
             try:
                 control.close()
-                _run_kernel(request["folder"], request["edition"], request["limits"])
+                _run_kernel(request["connection"], request["edition"], request["limits"])
             finally:
                 os._exit(1)
         say({"pid": child})

@@ -13,7 +13,7 @@ import pytest
 
 from deepul_utils.grading import edition, sandbox
 from deepul_utils.grading.kernel import Kernel
-from deepul_utils.grading.sandbox import Limits, Sandbox, SandboxedProcess, SandboxUnavailable
+from deepul_utils.grading.sandbox import Limits, Sandbox, SandboxedProcess, SandboxUnavailable, WarmStart
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +21,7 @@ def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     os.environ["DEEPUL_SECRET"] = "SECRET"
     editions = tmp_path_factory.mktemp("editions")
     edition.build(editions / "histograms", "histograms")
-    with Sandbox(editions, Limits(memory=3 << 30, disk=8 << 20)) as box:
+    with Sandbox(editions, Limits(memory=3 << 30, disk=8 << 20, processes=64)) as box:
         yield box
     del os.environ["DEEPUL_SECRET"]
 
@@ -85,6 +85,10 @@ def test_the_system_is_read_only(student: Student, path: str) -> None:
     assert "Read-only file system" in said or "Permission denied" in said
 
 
+def sleeping() -> bool:
+    return any(process.info["cmdline"] == ["sleep", "1234"] for process in psutil.process_iter(["cmdline"]))
+
+
 def test_nothing_stays_for_the_next(box: Sandbox, student: Student) -> None:
     hide = """
 import numpy, os, pathlib, subprocess
@@ -95,7 +99,7 @@ numpy.sum = None
 print("hidden")
 """
     assert student.run(hide) == "hidden\n"
-    assert any("1234" in process.cmdline() for process in box.kernel_processes())
+    assert sleeping()
     student.kernel.stop()
     after = Student(box)
     look = """
@@ -103,7 +107,7 @@ import numpy, os, pathlib
 print([f for f in ("/tmp", "/dev/shm", os.environ["HOME"]) if pathlib.Path(f, "mine").exists()], numpy.sum([1, 2]))
 """
     assert after.run(look) == "[] 3\n"
-    assert not any("1234" in (process.info["cmdline"] or ()) for process in psutil.process_iter(["cmdline"]))
+    assert not sleeping()
     after.kernel.stop()
 
 
@@ -116,6 +120,34 @@ def test_memory_disk_files_and_processes_are_limited(student: Student) -> None:
         "import os\nfor i in range(500):\n    pid = os.fork()\n    if pid == 0:\n        import time; time.sleep(100)"
     )
     assert "Resource temporarily unavailable" in said
+
+
+def test_the_folder_of_its_sockets_is_small_and_its_own(student: Student) -> None:
+    full = """
+import os
+try:
+    for number in range(1000):
+        with open(f"/run/kernel/{number}", "wb") as file:
+            file.write(bytes(SIZE))
+except OSError as error:
+    print(error.strerror, number < 40)
+"""
+    for size in ("1 << 17", "0"):
+        assert student.run(full.replace("SIZE", size)) == "No space left on device True\n"
+    assert student.run("print(2 + 2)") == "4\n"
+
+
+def test_it_leaves_no_file_on_this_system(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    start = WarmStart()
+    for word in ("once", "again"):
+        kernel = Kernel(start("histograms"))
+        assert kernel.run(f"import deepul_utils; print('{word}')", 30).outputs[0]["text"] == f"{word}\n"
+        [editions] = tmp_path.iterdir()
+        assert [path.name for path in editions.iterdir()] == ["histograms"]
+        kernel.stop()
+        start.close()
+        assert list(tmp_path.iterdir()) == []
 
 
 def test_it_has_no_capabilities_and_cannot_end_its_keeper(student: Student) -> None:
