@@ -129,7 +129,18 @@ def grade(
     course: Annotated[
         Path, typer.Option(help="The folder of `submitted/`; scores, graded notebooks and feedback go there too.")
     ] = Path(),
-    student: Annotated[str, typer.Option(help="Grade these only: a name, or a pattern such as `a*`.")] = "*",
+    student: Annotated[
+        list[str] | None, typer.Option(help="Grade these only: names, or patterns such as `a*`; can be given again.")
+    ] = None,
+    jobs: Annotated[
+        int | None,
+        typer.Option(min=1, help="How many notebooks to judge at once.", show_default="one for each core"),
+    ] = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(help="Let a Dask cluster judge: its scheduler's address, such as `tcp://10.0.0.1:8786`."),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Judge again what was judged before.")] = False,
     timeout: Annotated[
         float | None,
         typer.Option(
@@ -149,9 +160,12 @@ def grade(
     Written answers wait for a person, who reads them in formgrader: start `jupyter lab` in the same folder.
     What somebody scored by hand stays when you grade again.
 
+    What was judged is kept in `judged/`: give the command again after an interruption, and it goes on where it was;
+    a second time, it judges only what has changed.
+
     **Example:** `deepul grade week1 --course _build/sample_class`
     """
-    from rich.progress import Progress
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     with needs("instructor"):
         from deepul_utils.course.release import HomeworkError, find_week
@@ -159,17 +173,36 @@ def grade(
         from deepul_utils.grading.sandbox import SandboxUnavailable
 
     root = Path.cwd()
-    graded = []
+    graded: list[report.Graded] = []
+    students: list[str] = []
     try:
         folder = find_week(root, week)
         students = engine.submissions(course, folder, student)
-        with Progress(console=console, transient=True) as bar:
-            task = bar.add_task(students[0], total=len(students))
-            for one in engine.grade(root, folder, students, course=course, timeout=timeout, trusted=trusted):
-                graded.append(one)
-                bar.update(task, advance=1, description=students[min(len(graded), len(students) - 1)])
+        columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"), TimeRemainingColumn())
+        with Progress("[progress.description]{task.description}", *columns, console=console, transient=True) as bar:
+            task = bar.add_task("starting", total=len(students), rate="")
+            results = engine.grade(
+                root,
+                folder,
+                students,
+                course=course,
+                timeout=timeout,
+                trusted=trusted,
+                jobs=jobs,
+                scheduler=scheduler,
+                force=force,
+            )
+            with contextlib.closing(results):
+                for one in results:
+                    graded.append(one)
+                    rate = f"{60 * len(graded) / max(bar.tasks[0].elapsed or 0, 1):.0f} a minute"
+                    bar.update(task, advance=1, description=one.student, rate=rate)
+    except KeyboardInterrupt:
+        again = "what was judged is kept: give the command again to go on"
+        raise fail(f"stopped after {len(graded)} of {len(students)}; {again}") from None
     except (HomeworkError, SandboxUnavailable, engine.GradingError) as error:
         raise fail(str(error)) from None
+    graded.sort(key=lambda one: one.student)
     console.print(report.class_table(graded))
     console.print(f"{len(graded)} graded; their feedback is in {course / 'feedback'}")
     if waiting := sum(one.waiting for one in graded):

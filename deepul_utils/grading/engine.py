@@ -1,47 +1,72 @@
-"""Grade a week: every submission through nbgrader, one failure never touching another."""
+"""Grade a week: workers judge what was handed in, this process alone records it, and a run that was killed goes on."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
+from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import nbformat
 from nbgrader.api import Gradebook
-from nbgrader.converters import Autograde, GenerateFeedback
 from nbgrader.coursedir import CourseDirectory
 from traitlets.config import Config
 
 from deepul_utils.course.release import generate
-from deepul_utils.grading.record import NOTES
-from deepul_utils.grading.report import Graded, problems
+from deepul_utils.grading.cache import FOLDER, Cache, DiskFailed
+from deepul_utils.grading.job import Job
+from deepul_utils.grading.pool import ClusterUnavailable, Pool, cluster, local
+from deepul_utils.grading.record import JudgeCells, RestoreCells, read
+from deepul_utils.grading.recorder import GradebookUnavailable, Recorder, failed, one_gradebook
+from deepul_utils.grading.report import Graded
 from deepul_utils.grading.sandbox import bubblewrap
-from deepul_utils.grading.settings import NbgraderFailed, load, start
+from deepul_utils.grading.settings import load
 
 
 class GradingError(Exception):
-    """A week cannot be graded at all; the message says why and what to do."""
+    """A week cannot be graded, or not to its end; the message says why and what to do."""
 
 
-def submissions(course: Path, week: str, student: str = "*") -> list[str]:
+def submissions(course: Path, week: str, students: list[str] | None = None) -> list[str]:
     """The students that handed in `week`: those with a folder submitted/STUDENT/`week`.
+
+    Args:
+        course: the folder with submitted/.
+        week: a folder's name, such as `week1_likelihood`.
+        students: only these: names, or patterns such as `a*`; everybody where not given.
 
     Raises:
         GradingError: there are none.
     """
-    students = sorted(path.parent.name for path in (course / "submitted").glob(f"{student}/{week}") if path.is_dir())
-    if not students:
-        raise GradingError(f"there is nothing to grade: no folder {course / 'submitted' / student / week}")
-    return students
+    found = set()
+    for pattern in students or ["*"]:
+        some = {path.parent.name for path in (course / "submitted").glob(f"{pattern}/{week}") if path.is_dir()}
+        if not some:
+            raise GradingError(f"there is nothing to grade: no folder {course / 'submitted' / pattern / week}")
+        found |= some
+    return sorted(found)
 
 
 def grade(
-    root: Path, week: str, students: list[str], *, course: Path, timeout: float | None = None, trusted: bool = False
-) -> Iterator[Graded]:
-    """Grade the students' notebooks of `week` and write their feedback, one student after another.
+    root: Path,
+    week: str,
+    students: list[str],
+    *,
+    course: Path,
+    timeout: float | None = None,
+    trusted: bool = False,
+    jobs: int | None = None,
+    scheduler: str | None = None,
+    force: bool = False,
+) -> Generator[Graded, None, None]:
+    """Grade the students' notebooks of `week` and write their feedback, in the order in which they are judged.
 
-    Scores go to `course`/gradebook.db, graded notebooks to autograded/ and pages for students to feedback/.
+    Scores go to `course`/gradebook.db, graded notebooks to autograded/, pages for students to feedback/, and what
+    was judged to judged/. From there a run that was stopped or killed goes on: nothing is judged twice.
 
     Args:
         root: the repository, with solutions/.
@@ -49,82 +74,126 @@ def grade(
         course: the folder with submitted/.
         timeout: seconds that one cell may compute; what nbgrader_config.py says, or 60, where not given.
         trusted: run the notebooks without a sandbox, with all that this user may do.
+        jobs: how many to judge at once on this machine; one for each of its cores where not given.
+        scheduler: the address of a Dask scheduler, whose workers judge instead.
+        force: judge and record again what was before.
 
     Raises:
         SandboxUnavailable: there is no sandbox here, and the notebooks are not trusted.
         HomeworkError: solutions/ cannot be released, or other questions were graded in this gradebook before.
+        GradingError: there is no cluster, or nothing more can be written.
     """
     config = load(root, course)
     if timeout is not None:
         config.JudgeCells.timeout = timeout
     if trusted:
         config.JudgeCells.sandbox = False
-    else:
+    elif scheduler is None:
         bubblewrap()
     folders = CourseDirectory(config=config, assignment_id=week)
     with TemporaryDirectory() as unused:
         generate(root, week, into=Path(unused), db_url=folders.db_url)
-    for student in students:
-        yield _grade_one(config, folders, student)
-
-
-def _grade_one(config: Config, folders: CourseDirectory, student: str) -> Graded:
-    """Grade one student's notebooks and write the feedback; whatever goes wrong stays here."""
-    if set(student) & set("[]*?"):
-        return Graded(student, None, 0, 0, ("nbgrader cannot use this name: take [, ], * and ? out of the folder's",))
-    folders.student_id = student
-    before = os.environ.get("NBGRADER_EXECUTION")
+    workers = cluster(scheduler) if scheduler else local(jobs or len(os.sched_getaffinity(0)))
     try:
-        if _hands_in_something(folders, student):
-            start(Autograde(coursedir=folders, config=config, force=True))
-            start(GenerateFeedback(coursedir=folders, config=config, force=True))
-    except NbgraderFailed as error:
-        return Graded(student, None, 0, 0, (f"nbgrader could not grade it: {error}",))
-    finally:  # nbgrader leaves it behind where it fails
-        os.environ.pop("NBGRADER_EXECUTION", None)
-        if before is not None:
-            os.environ["NBGRADER_EXECUTION"] = before
-    return _result(folders, student)
+        with workers as pool, one_gradebook(folders.db_url):
+            yield from _Run(config, folders, pool, force).grade(students)
+    except (ClusterUnavailable, DiskFailed, GradebookUnavailable) as error:
+        raise GradingError(str(error)) from None
 
 
-def _hands_in_something(folders: CourseDirectory, student: str) -> bool:
-    """Whether there is a notebook of the week; where there is none, which nbgrader cannot grade, records 0 points."""
-    week = folders.assignment_id
-    submitted = Path(folders.format_path(folders.submitted_directory, student, week))
-    with Gradebook(folders.db_url) as gradebook:
-        if any(
-            (submitted / f"{notebook.name}.ipynb").is_file() for notebook in gradebook.find_assignment(week).notebooks
-        ):
-            return True
-        gradebook.update_or_create_student(student)
-        for notebook in gradebook.update_or_create_submission(week, student).notebooks:
-            for grade in notebook.grades:
-                grade.auto_score, grade.needs_manual_grade = 0, False
-        gradebook.db.commit()
-    return False
+@dataclass
+class _Submission:
+    """One student's notebooks on their way."""
+
+    student: str
+    fingerprint: str
+    waiting: set[str] = field(default_factory=set)  # keys of the jobs that are not judged yet
+    failed: str = ""
 
 
-def _result(folders: CourseDirectory, student: str) -> Graded:
-    """What the gradebook and the graded notebooks say about one student."""
-    week = folders.assignment_id
-    submitted, graded = (
-        Path(folders.format_path(step, student, week))
-        for step in (folders.submitted_directory, folders.autograded_directory)
-    )
-    said: list[str] = []
-    with Gradebook(folders.db_url) as gradebook:
-        submission = gradebook.find_submission(week, student)
-        score, points = submission.score - submission.late_submission_penalty, submission.max_score
-        waiting = sum(grade.needs_manual_grade for notebook in submission.notebooks for grade in notebook.grades)
-        asked = {notebook.name for notebook in gradebook.find_assignment(week).notebooks}
-    for name in sorted(asked):
-        path = graded / f"{name}.ipynb"
-        if path.is_file():
-            notebook = nbformat.read(path, as_version=4)
-            said += problems(notebook, notebook.metadata.get(NOTES, []))
-        else:
-            said.append(f"{name}.ipynb was not handed in")
-    for path in sorted(submitted.glob("*.ipynb")):
-        if path.stem not in asked:
-            said.append(f"{path.name} is no notebook of {week}: give it the name of one to have it graded")
-    return Graded(student, max(0.0, score), points, waiting, tuple(said))
+class _Run:
+    """One run over a class: what is judged is kept at once, and recorded when all of a student's is there."""
+
+    def __init__(self, config: Config, folders: CourseDirectory, pool: Pool, force: bool) -> None:
+        self._config, self._folders, self._pool, self._force = config, folders, pool, force
+        self._cache = Cache(Path(folders.root) / FOLDER)
+        self._recorder = Recorder(config, folders, self._cache, force)
+        self._judge, self._restore = JudgeCells(config=config), RestoreCells(config=config)
+        self._judging: dict[Future[str], str] = {}  # the key of each job that is under way
+        self._judged: set[str] = set()  # the keys of this run's jobs
+        with Gradebook(folders.db_url) as gradebook:
+            self._asked = {notebook.name for notebook in gradebook.find_assignment(folders.assignment_id).notebooks}
+
+    def grade(self, students: list[str]) -> Iterator[Graded]:
+        """Keep the workers busy, and record in the meantime."""
+        to_do = iter(students)
+        under_way: list[_Submission] = []
+        while True:
+            under_way += [self._begin(student) for student in islice(to_do, 2 * self._pool.size - len(under_way))]
+            if not under_way:
+                break
+            self._take(under_way)
+            if ready := next((one for one in under_way if not one.waiting), None):
+                under_way.remove(ready)
+                if ready.failed:
+                    yield failed(ready.student, ready.failed)
+                else:
+                    yield self._recorder.record(ready.student, ready.fingerprint)
+            else:
+                wait(self._judging, return_when=FIRST_COMPLETED)
+
+    def _begin(self, student: str) -> _Submission:
+        """Send those of a student's notebooks to the workers that are not judged yet."""
+        week = self._folders.assignment_id
+        folder = Path(self._folders.format_path(self._folders.submitted_directory, student, week))
+        jobs = [job for path in sorted(folder.glob("*.ipynb")) if path.stem in self._asked and (job := self._job(path))]
+        begun = _Submission(student, self._fingerprint(folder, jobs))
+        for job in jobs:
+            key = job.key
+            if self._force and key not in self._judged:
+                self._cache.drop(key)
+            if key not in self._judging.values() and self._cache.get(key) is None:
+                self._judging[self._pool.submit(job)] = key
+                self._judged.add(key)
+            if key in self._judging.values():
+                begun.waiting.add(key)
+        return begun
+
+    def _job(self, path: Path) -> Job | None:
+        """The job of judging a notebook; None where it cannot be restored, which nbgrader says when it tries to."""
+        where = {"notebook": path.stem, "assignment": self._folders.assignment_id, "db_url": self._folders.db_url}
+        try:
+            with path.open(encoding="utf-8") as stream:
+                notebook, _ = self._restore.preprocess(read(stream, path.stem), {"nbgrader": where})
+            return self._judge.job(notebook, path.stem, path.parent)
+        except Exception:
+            return None
+
+    def _fingerprint(self, folder: Path, jobs: list[Job]) -> str:
+        """Of all that a student's record follows from."""
+        files = []
+        for path in sorted(path for path in folder.rglob("*") if path.is_file() and not path.is_symlink()):
+            with path.open("rb") as stream:
+                files.append([str(path.relative_to(folder)), hashlib.file_digest(stream, "sha256").hexdigest()])
+        parts = [files, [job.key for job in jobs], self._config]
+        named = json.dumps(parts, default=lambda value: getattr(value, "__qualname__", str(value)))
+        return hashlib.sha256(named.encode()).hexdigest()
+
+    def _take(self, under_way: list[_Submission]) -> None:
+        """Keep what has been judged since."""
+        for future in [future for future in self._judging if future.done()]:
+            key, why = self._judging.pop(future), ""
+            try:
+                outputs = future.result()
+            except CancelledError:
+                raise ClusterUnavailable(
+                    "the Dask scheduler is gone; what was judged is kept: start it, and give the command again"
+                ) from None
+            except Exception as error:
+                why = str(error) or type(error).__name__
+            else:
+                self._cache.put(key, outputs)
+            for one in under_way:
+                if key in one.waiting:
+                    one.waiting.remove(key)
+                    one.failed = one.failed or why

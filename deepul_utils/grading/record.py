@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import atexit
 import contextlib
-import functools
 import os
 import secrets
 from collections import defaultdict
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from nbconvert.exporters import NotebookExporter
 from nbformat import NotebookNode
@@ -21,10 +18,9 @@ from traitlets import Bool, Float
 
 from deepul_utils.checks import weights
 from deepul_utils.checks.question import weights_of
-from deepul_utils.grading.judge import judge
-from deepul_utils.grading.kernel import LocalProcess, Process
+from deepul_utils.grading.cache import FOLDER, Cache, DiskFailed
+from deepul_utils.grading.job import Job, show
 from deepul_utils.grading.notebook import SIZE_LIMIT, UnreadableNotebook, parse
-from deepul_utils.grading.sandbox import WarmStart
 
 NOTES = "deepul_notes"  # in the metadata of a graded notebook: what the grader did to it, one sentence each
 SEED_FILE = "check_seed"  # in the course's folder
@@ -40,13 +36,16 @@ class SubmissionReader(NotebookExporter):
         grader: Any = self.parent
         if not grader._sanitizing:  # the second pass reads what the first wrote
             return super().from_file(file_stream, resources, **kw)
-        try:
-            notebook = parse(file_stream.read(SIZE_LIMIT + 1))
-        except (UnreadableNotebook, UnicodeDecodeError) as error:
-            why = str(error) if isinstance(error, UnreadableNotebook) else "is no text file"
-            note = f"{resources['metadata']['name']}.ipynb {why}, so nothing in it could be graded"
-            notebook = new_notebook(metadata={NOTES: [note]})
-        return self.from_notebook_node(notebook, resources, **kw)
+        return self.from_notebook_node(read(file_stream, resources["metadata"]["name"]), resources, **kw)
+
+
+def read(stream: IO[str], name: str) -> NotebookNode:
+    """The notebook in `stream`, handed in as `name`; where there is none, an empty one with a note that says so."""
+    try:
+        return parse(stream.read(SIZE_LIMIT + 1))
+    except (UnreadableNotebook, UnicodeDecodeError) as error:
+        why = str(error) if isinstance(error, UnreadableNotebook) else "is no text file"
+        return new_notebook(metadata={NOTES: [f"{name}.ipynb {why}, so nothing in it could be graded"]})
 
 
 class RestoreCells(NbGraderPreprocessor):
@@ -135,7 +134,10 @@ def _insert(nb: NotebookNode, cell: NotebookNode) -> None:
 
 
 class JudgeCells(NbGraderPreprocessor):
-    """Runs and judges a notebook in place of nbgrader's Execute; nbgrader reads the scores from the outputs."""
+    """Runs and judges a notebook in place of nbgrader's Execute; nbgrader reads the scores from the outputs.
+
+    What was judged before, and is in the course's cache, is not judged again.
+    """
 
     timeout = Float(
         60.0,
@@ -147,24 +149,26 @@ class JudgeCells(NbGraderPreprocessor):
 
     def preprocess(self, nb: NotebookNode, resources: Resources) -> tuple[NotebookNode, Resources]:
         """Run every cell and put the outcomes where the grade cells are."""
-        folder = Path(resources["metadata"]["path"])
-        start: Callable[[], Process]
-        if self.sandbox:
-            start = functools.partial(_warm_start(), resources["nbgrader"]["notebook"])
-        else:
-            start = functools.partial(LocalProcess, folder, "autograde")
-        seed = secret_seed(Path(self.config.CourseDirectory.root))
-        files = weights.read(folder, weights_of(resources["nbgrader"]["notebook"]))
-        judge(nb, start, timeout=self.timeout, seed=seed, files=files)
+        job = self.job(nb, resources["nbgrader"]["notebook"], Path(resources["metadata"]["path"]))
+        cache = Cache(Path(self.config.CourseDirectory.root) / FOLDER)
+        outputs = cache.get(job.key)
+        if outputs is None:
+            outputs = job.run()
+            with contextlib.suppress(DiskFailed):  # it only saves time
+                cache.put(job.key, outputs)
+        show(nb, outputs)
         return nb, resources
 
-
-@functools.cache
-def _warm_start() -> WarmStart:
-    """One sandbox for all that this process grades."""
-    start = WarmStart()
-    atexit.register(start.close)
-    return start
+    def job(self, notebook: NotebookNode, homework: str, folder: Path) -> Job:
+        """The job of judging a restored notebook whose student handed in what is in `folder`."""
+        return Job.of(
+            notebook,
+            homework,
+            weights.read(folder, weights_of(homework)),
+            timeout=self.timeout,
+            seed=secret_seed(Path(self.config.CourseDirectory.root)),
+            sandbox=self.sandbox,
+        )
 
 
 def secret_seed(course: Path) -> int:
