@@ -170,12 +170,14 @@ class Kernel:
         self._process.end()
 
     def run(self, code: str, timeout: float) -> Run:
-        """Run `code` for at most `timeout` seconds of computing; then interrupt it, or kill the process if need be."""
+        """Run `code` for at most `timeout` seconds of computing; then interrupt it, or kill the process if need be.
+
+        Code after which the process answers no more, since it broke what Jupyter needs, ends it, too.
+        """
         outputs = _Outputs()
-        request = self._execute(code)
-        stopped = self._wait(request, timeout, outputs)
-        if not stopped and self._reply(request) is None:
-            stopped = "left its Python without an answer"
+        stopped = self._wait(self._execute(code), timeout, outputs)
+        if not stopped and not self._still_answers(timeout):
+            stopped = "broke the Python that ran it"
         if stopped:
             return Run([o for o in outputs.nodes if o.output_type != "error"], stopped)
         return Run(outputs.nodes)
@@ -208,6 +210,13 @@ class Kernel:
         if found is not True:
             raise StudentFailed(str(answer))
         return answer
+
+    def _still_answers(self, timeout: float) -> bool:
+        request = self._execute("", silent=True)
+        if not self._wait(request, timeout, _Outputs()):
+            return self._reply(request) is not None
+        self._process.end()
+        return False
 
     def _execute(self, code: str, **options: Any) -> str:
         """Send code to the kernel, which ends where it takes nothing any more."""
