@@ -252,6 +252,31 @@ def collect(
 
 
 @app.command(rich_help_panel=INSTRUCTOR)
+def report(
+    week: Annotated[str, typer.Argument(help="A week such as `week1`.")],
+    course: Annotated[Path, typer.Option(help="The folder of `gradebook.db`; the report goes there too.")] = Path(),
+) -> None:
+    """Show how the class did, on one page: scores, what fails most and why, time, and what needs a person.
+
+    Writes `WEEK_report.html`, which asks no other host for anything, and `WEEK_report.csv`.
+
+    **Example:** `deepul report week1 --course _build/sample_class`
+    """
+    with needs("instructor"):
+        from deepul_utils.course.release import HomeworkError, find_week
+        from deepul_utils.grading import overview
+        from deepul_utils.grading.export import ExportError
+
+    root = Path.cwd()
+    try:
+        written = overview.write(root, course, find_week(root, week))
+    except (HomeworkError, ExportError, OSError) as error:
+        raise fail(str(error)) from None
+    for path in written:
+        console.print(f"[green]✓[/] {path}", soft_wrap=True)
+
+
+@app.command(rich_help_panel=INSTRUCTOR)
 def export(
     week: Annotated[str, typer.Argument(help="A week such as `week1`.")],
     format: Annotated[Literal["canvas", "moodle", "csv"], typer.Option(help="For whom.")] = "csv",

@@ -10,7 +10,7 @@ from typing import Any
 from nbformat import NotebookNode
 from nbformat.v4 import new_output
 
-from deepul_utils.checks.question import QUESTIONS, CaseResult, Outcome, Question, grade_id
+from deepul_utils.checks.question import OUTCOME_MIME, QUESTIONS, CaseResult, Outcome, Question, grade_id
 from deepul_utils.checks.student import NotebookStudent, Reference, Student, StudentFailed
 from deepul_utils.grading.kernel import PATIENCE, CallStopped, Kernel, Process
 
@@ -52,12 +52,14 @@ def judge(
     questions = {grade_id(id): question for id, question in QUESTIONS.items()}
     outcomes: dict[str, Outcome] = {}
     with contextlib.closing(_Session(start, timeout)) as session:
+        before = 0.0
         for count, cell in enumerate((cell for cell in notebook.cells if cell.cell_type == "code"), start=1):
             marks = cell.metadata.get("nbgrader", {})
             if marks.get("grade") and not marks.get("solution"):
                 id = marks["grade_id"]
                 outcomes[id] = session.judge(questions[id], seed, files) if id in questions else _unknown(marks)
-                cell.outputs = [_verdict(outcomes[id], marks["points"])]
+                cell.outputs = [_verdict(outcomes[id], marks["points"], session.computed - before)]
+                before = session.computed
             else:
                 cell.outputs = session.run(cell.source)
             cell.execution_count = count
@@ -84,9 +86,13 @@ class _Session:
             self._kernel.stop()
             self._kernel = None
 
+    @property
+    def computed(self) -> float:
+        """Seconds that the submission has computed."""
+        return self._computed + (self._kernel.computed if self._kernel else 0.0)
+
     def _check_budget(self) -> None:
-        computed = self._computed + (self._kernel.computed if self._kernel else 0.0)
-        if max(computed, (time.monotonic() - self._began) / PATIENCE) > BUDGET * self._timeout:
+        if max(self.computed, (time.monotonic() - self._began) / PATIENCE) > BUDGET * self._timeout:
             raise _UsedUp(f"the submission's time is used up: it may compute for {BUDGET * self._timeout:g} seconds")
 
     def _alive(self) -> Kernel:
@@ -141,10 +147,14 @@ def _stopped(why: str) -> NotebookNode:
     return new_output("error", ename=STOPPED, evalue=why, traceback=[f"{STOPPED}: {why}"])
 
 
-def _verdict(outcome: Outcome, points: float) -> NotebookNode:
-    """The output from which nbgrader reads the points, since it is the first that is a result or an error."""
-    share = str(round(outcome.score / outcome.points * points, 2))
-    return new_output("execute_result", data=outcome._repr_mimebundle_() | {"text/plain": share}, execution_count=1)
+def _verdict(outcome: Outcome, points: float, seconds: float = 0.0) -> NotebookNode:
+    """The output from which nbgrader reads the points, since it is the first that is a result or an error.
+
+    It also says how many `seconds` were computed since the verdict before.
+    """
+    data = outcome._repr_mimebundle_() | {"text/plain": str(round(outcome.score / outcome.points * points, 2))}
+    data[OUTCOME_MIME] |= {"seconds": round(seconds, 2)}
+    return new_output("execute_result", data=data, execution_count=1)
 
 
 def _unknown(marks: NotebookNode) -> Outcome:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import nbformat
 from nbformat import NotebookNode
 from rich.table import Table
 from rich.text import Text
@@ -14,6 +16,7 @@ from rich.text import Text
 from deepul_utils.checks.laws import CAUSE
 from deepul_utils.checks.question import OUTCOME_MIME, QUESTIONS, Outcome, grade_id
 from deepul_utils.grading.judge import JUDGED, STOPPED
+from deepul_utils.grading.record import NOTES
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,7 @@ def problems(notebook: NotebookNode, notes: Iterable[str]) -> list[str]:
     said = list(notes)
     if all(_marks(cell).get("grade") for cell in notebook.cells if cell.cell_type == "code"):
         return said  # nothing of the student's is in it, and the notes say why
-    explained, unanswered, lost = set(), [], []
+    explained, missing, lost = set(), [], []
     for cell in notebook.cells:
         question = _answered(_marks(cell).get("grade_id", ""))
         for error in (output for output in cell.get("outputs", []) if output.output_type == "error"):
@@ -43,12 +46,41 @@ def problems(notebook: NotebookNode, notes: Iterable[str]) -> list[str]:
                 said.append(f"{question}: {_error_sentence(error)}" if question else error.evalue)
                 explained.add(question)
         if (outcome := outcome_of(cell)) and (failed := _first_failed(outcome)):
-            if failed["message"].endswith("is not answered yet"):
-                unanswered.append(outcome["question"])
+            if unanswered(failed["message"]):
+                missing.append(outcome["question"])
             elif outcome["question"] not in explained:
                 case = "" if failed["name"] == JUDGED else f"{failed['name']}: "
                 lost.append(f"{outcome['question']}: {case}{_sentence(failed['message'])}")
-    return said + ([f"not answered: {', '.join(unanswered)}"] if unanswered else []) + lost
+    said += [f"not answered: {', '.join(missing)}"] if missing else []
+    return list(dict.fromkeys(said + lost))
+
+
+def problems_in(graded: Path, submitted: Path, asked: Iterable[str], week: str) -> list[str]:
+    """What went wrong with one student's week: in its notebooks, in what is missing, and in what belongs to nothing.
+
+    Args:
+        graded: the folder of the graded notebooks.
+        submitted: the folder of what was handed in.
+        asked: the names of the week's notebooks.
+        week: its name.
+    """
+    said = []
+    for name in sorted(asked):
+        path = graded / f"{name}.ipynb"
+        if path.is_file():
+            notebook = nbformat.read(path, as_version=4)
+            said += problems(notebook, notebook.metadata.get(NOTES, []))
+        else:
+            said.append(f"{name}.ipynb was not handed in")
+    for path in sorted(submitted.glob("*.ipynb")):
+        if path.stem not in asked:
+            said.append(f"{path.name} is no notebook of {week}: give it the name of one to have it graded")
+    return said
+
+
+def unanswered(message: str) -> bool:
+    """Whether a case failed because nothing was written."""
+    return message.endswith("is not answered yet")
 
 
 def _marks(cell: NotebookNode) -> dict[str, Any]:
