@@ -20,7 +20,7 @@ from deepul_utils.course.release import generate
 from deepul_utils.grading.cache import FOLDER, Cache, DiskFailed
 from deepul_utils.grading.job import Job
 from deepul_utils.grading.pool import ClusterUnavailable, Pool, cluster, local
-from deepul_utils.grading.record import JudgeCells, RestoreCells, read
+from deepul_utils.grading.record import JudgeCells, RestoreCells, is_file, read
 from deepul_utils.grading.recorder import GradebookUnavailable, Recorder, failed, one_gradebook
 from deepul_utils.grading.report import Graded
 from deepul_utils.grading.sandbox import bubblewrap
@@ -163,8 +163,7 @@ class _Run:
         """The job of judging a notebook; None where it cannot be restored, which nbgrader says when it tries to."""
         where = {"notebook": path.stem, "assignment": self._folders.assignment_id, "db_url": self._folders.db_url}
         try:
-            with path.open(encoding="utf-8") as stream:
-                notebook, _ = self._restore.preprocess(read(stream, path.stem), {"nbgrader": where})
+            notebook, _ = self._restore.preprocess(read(path), {"nbgrader": where})
             return self._judge.job(notebook, path.stem, path.parent)
         except Exception:
             return None
@@ -172,7 +171,7 @@ class _Run:
     def _fingerprint(self, folder: Path, jobs: list[Job]) -> str:
         """Of all that a student's record follows from."""
         files = []
-        for path in sorted(path for path in folder.rglob("*") if path.is_file() and not path.is_symlink()):
+        for path in sorted(filter(is_file, folder.rglob("*"))):
             with path.open("rb") as stream:
                 files.append([str(path.relative_to(folder)), hashlib.file_digest(stream, "sha256").hexdigest()])
         parts = [files, [job.key for job in jobs], self._config]

@@ -7,9 +7,10 @@ import os
 import secrets
 from collections import defaultdict
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from nbconvert.exporters import NotebookExporter
+from nbconvert.exporters.exporter import ResourcesDict
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from nbgrader.api import Gradebook
@@ -31,21 +32,31 @@ Resources = dict[str, Any]
 class SubmissionReader(NotebookExporter):
     """Reads a submission; a file that is no notebook becomes an empty one with a note, which then gets 0 points."""
 
-    def from_file(self, file_stream: Any, resources: Any = None, **kw: Any) -> Any:
+    def from_filename(self, filename: str, resources: Any = None, **kw: Any) -> Any:
         """Read the notebook and hand it through the preprocessors."""
         grader: Any = self.parent
         if not grader._sanitizing:  # the second pass reads what the first wrote
-            return super().from_file(file_stream, resources, **kw)
-        return self.from_notebook_node(read(file_stream, resources["metadata"]["name"]), resources, **kw)
+            return super().from_filename(filename, resources, **kw)
+        path = Path(filename)
+        resources["metadata"] = ResourcesDict(name=path.stem, path=str(path.parent))
+        return self.from_notebook_node(read(path), resources, **kw)
 
 
-def read(stream: IO[str], name: str) -> NotebookNode:
-    """The notebook in `stream`, handed in as `name`; where there is none, an empty one with a note that says so."""
+def read(path: Path) -> NotebookNode:
+    """The notebook that was handed in as `path`; where there is none, an empty one with a note that says so."""
     try:
-        return parse(stream.read(SIZE_LIMIT + 1))
+        if not is_file(path):
+            raise UnreadableNotebook("is no file, but a link or a folder")
+        with path.open(encoding="utf-8") as stream:
+            return parse(stream.read(SIZE_LIMIT + 1))
     except (UnreadableNotebook, UnicodeDecodeError) as error:
         why = str(error) if isinstance(error, UnreadableNotebook) else "is no text file"
-        return new_notebook(metadata={NOTES: [f"{name}.ipynb {why}, so nothing in it could be graded"]})
+        return new_notebook(metadata={NOTES: [f"{path.name} {why}, so nothing in it could be graded"]})
+
+
+def is_file(path: Path) -> bool:
+    """Whether a file was handed in: no link, which could lead to anybody's files, and no pipe, which never ends."""
+    return path.is_file() and not path.is_symlink()
 
 
 class RestoreCells(NbGraderPreprocessor):

@@ -8,6 +8,7 @@ import sys
 import warnings
 from pathlib import Path
 
+from nbgrader.converters import base
 from nbgrader.converters.base import BaseConverter
 from nbgrader.preprocessors import (
     AssignLatePenalties,
@@ -16,12 +17,13 @@ from nbgrader.preprocessors import (
     OverwriteKernelspec,
     SaveAutoGrades,
 )
+from nbgrader.utils import find_all_files
 from sqlalchemy.exc import SAWarning
 from traitlets.config import Config
 from traitlets.config.loader import PyFileConfigLoader
 
 from deepul_utils.grading import safe_html
-from deepul_utils.grading.record import JudgeCells, RestoreCells, SubmissionReader
+from deepul_utils.grading.record import JudgeCells, RestoreCells, SubmissionReader, is_file
 
 FILE = "nbgrader_config.py"
 
@@ -29,7 +31,8 @@ FILE = "nbgrader_config.py"
 def settings(root: Path, course: Path | None = None) -> Config:
     """nbgrader's configuration for the course whose repository is `root`.
 
-    Also puts this Python's programs on PATH, where nbgrader looks for alembic, and silences SQLAlchemy on nbgrader.
+    Also puts this Python's programs on PATH, where nbgrader looks for alembic, silences SQLAlchemy on nbgrader, and
+    keeps nbgrader from following links in what was handed in: it would copy what they lead to into the feedback.
 
     Args:
         root: the repository, with solutions/ and exercises/.
@@ -39,6 +42,7 @@ def settings(root: Path, course: Path | None = None) -> Config:
     if programs not in os.environ["PATH"].split(os.pathsep):
         os.environ["PATH"] = programs + os.pathsep + os.environ["PATH"]
     warnings.filterwarnings("ignore", "Object of type <Submitted", SAWarning)
+    base.find_all_files = _find_files
     config = _folders(root.resolve(), (course or root).resolve())
     config.CourseDirectory.ignore = [".ipynb_checkpoints", "__pycache__", "*.pyc", "feedback", "*_hand_in.zip"]
     config.ClearSolutions.code_stub = {"python": "raise NotImplementedError()"}
@@ -55,6 +59,10 @@ def settings(root: Path, course: Path | None = None) -> Config:
     config.HTMLExporter.preprocessors = [safe_html.CleanOutputs]
     config.HTMLExporter.filters = {"markdown2html": safe_html.markdown2html}
     return config
+
+
+def _find_files(path: str, exclude: list[str] | None = None) -> list[str]:
+    return [name for name in find_all_files(path, exclude) if is_file(Path(name))]
 
 
 def load(root: Path, course: Path) -> Config:
