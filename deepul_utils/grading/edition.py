@@ -39,10 +39,13 @@ class Editions:
         self._folder: tempfile.TemporaryDirectory | None = None
 
     def folder(self, homework: str) -> Path:
-        """The folder of the edition for the homework notebook of that name; all editions lie beside each other."""
+        """The folder of the edition for the homework notebook of that name, beside those of all others.
+
+        The homework without a name is the one that withholds nothing.
+        """
         if self._folder is None:
             self._folder = tempfile.TemporaryDirectory(prefix="deepul-editions-")
-        folder = Path(self._folder.name, homework)
+        folder = Path(self._folder.name, homework or "none")
         if not folder.exists():
             build(folder, homework)
         return folder

@@ -47,6 +47,7 @@ _WARM_MODULES = (
 )
 _ZYGOTE_MEMORY = 1 << 30
 _MEASURING = 2.0  # seconds
+_KEEPERS = 2  # processes before a kernel's own, which gave it its namespaces
 _LOOK = 0.5  # seconds between looks for a kernel's processes
 
 
@@ -106,13 +107,13 @@ def bubblewrap() -> str:
     return found
 
 
-def connection() -> dict[str, Any]:
-    """A new kernel's connection file, as the kernel reads it."""
+def connection(key: str | None = None) -> dict[str, Any]:
+    """A new kernel's connection file, as the kernel reads it; with a key that only it has where none is given."""
     return {
         "transport": "ipc",
         "ip": f"{zygote.KERNEL}/k",
         **{f"{channel}_port": i for i, channel in enumerate(("shell", "iopub", "stdin", "hb", "control"), 1)},
-        "key": secrets.token_hex(16),
+        "key": key or secrets.token_hex(16),
         "signature_scheme": "hmac-sha256",
         "kernel_name": "deepul",
     }
@@ -208,7 +209,7 @@ class Sandbox:
             raise SandboxUnavailable(f"The sandbox stopped: {errors.splitlines()[-1] if errors else 'no reason given'}")
         return dict(json.loads(line))
 
-    def start_kernel(self, edition: str) -> KernelConnectionInfo:
+    def start_kernel(self, edition: str, key: str | None = None) -> KernelConnectionInfo:
         """Fork a kernel that imports the edition of that name; one that still runs ends first.
 
         Returns:
@@ -218,13 +219,15 @@ class Sandbox:
             SandboxUnavailable: no kernel could be started.
         """
         self.stop_kernel()
-        inside = connection()
+        inside = connection(key)
         request = {"connection": inside, "edition": edition, "limits": self.limits.as_rlimits()}
         print(json.dumps(request), file=self._lines, flush=True)
         self._answer(timeout=10)  # {"pid": ...}, a number of the sandbox's own
         self._occupied, self._looked = True, (0.0, [])
-        if not (forked := self._descendants()):
-            raise SandboxUnavailable("The sandbox could not isolate a kernel; is there enough memory?")
+        while len(forked := self._descendants()) <= _KEEPERS:
+            if not forked:
+                raise SandboxUnavailable("The sandbox could not isolate a kernel; is there enough memory?")
+            time.sleep(0.005)
         return as_seen_here(inside, forked[0].pid)
 
     def stop_kernel(self) -> None:
@@ -247,7 +250,7 @@ class Sandbox:
         looked, found = self._looked
         found = [process for process in found if process.is_running()]
         if not found or found[0] != self._looked[1][0] or time.monotonic() > looked + _LOOK:
-            found = self._descendants()[2:]  # behind the two that gave it its namespaces
+            found = self._descendants()[_KEEPERS:]
             self._looked = time.monotonic(), found
         return found
 
@@ -282,9 +285,9 @@ class Sandbox:
 class SandboxedProcess:
     """A kernel in a sandbox, which it shares with no other."""
 
-    def __init__(self, sandbox: Sandbox, edition: str) -> None:
+    def __init__(self, sandbox: Sandbox, edition: str, key: str | None = None) -> None:
         self._sandbox = sandbox
-        self.connection = sandbox.start_kernel(edition)
+        self.connection = sandbox.start_kernel(edition, key)
 
     def processes(self) -> list[psutil.Process]:
         """The kernel's process and its children."""
@@ -332,8 +335,8 @@ class WarmStart:
         self._editions = edition.Editions()
         self._sandbox: Sandbox | None = None
 
-    def __call__(self, homework: str) -> SandboxedProcess:
-        """A kernel that nobody has used, for the homework notebook of that name.
+    def __call__(self, homework: str, key: str | None = None) -> SandboxedProcess:
+        """A kernel that nobody has used, for the homework notebook of that name; with the key, where one is given.
 
         Raises:
             SandboxUnavailable: there can be no sandbox here.
@@ -342,7 +345,7 @@ class WarmStart:
         if self._sandbox is None or not self._sandbox.alive:
             self._end_sandbox()
             self._sandbox = Sandbox(folder.parent, self._limits)
-        return SandboxedProcess(self._sandbox, folder.name)
+        return SandboxedProcess(self._sandbox, folder.name, key)
 
     def close(self) -> None:
         """End the sandbox, and remove what it showed to students' code."""
