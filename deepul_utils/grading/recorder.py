@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import nbformat
 from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.converters import Autograde, GenerateFeedback
 from nbgrader.coursedir import CourseDirectory
@@ -18,8 +17,7 @@ from sqlalchemy.exc import OperationalError
 from traitlets.config import Config
 
 from deepul_utils.grading.cache import Cache
-from deepul_utils.grading.record import NOTES
-from deepul_utils.grading.report import Graded, problems
+from deepul_utils.grading.report import Graded, problems_in
 from deepul_utils.grading.settings import NbgraderFailed, start
 
 _LOCKED = 60  # seconds to wait for others who write to the gradebook
@@ -173,22 +171,13 @@ class Recorder:
 
     def _result(self, student: str) -> Graded:
         """What the gradebook and the graded notebooks say about one student."""
-        week, said = self._folders.assignment_id, list[str]()
+        week = self._folders.assignment_id
         with Gradebook(self._folders.db_url) as gradebook:
             submission = gradebook.find_submission(week, student)
             score, points = submission.score - submission.late_submission_penalty, submission.max_score
             waiting = sum(grade.needs_manual_grade for notebook in submission.notebooks for grade in notebook.grades)
             asked = {notebook.name for notebook in gradebook.find_assignment(week).notebooks}
-        for name in sorted(asked):
-            path = self._folder("autograded", student) / f"{name}.ipynb"
-            if path.is_file():
-                notebook = nbformat.read(path, as_version=4)
-                said += problems(notebook, notebook.metadata.get(NOTES, []))
-            else:
-                said.append(f"{name}.ipynb was not handed in")
-        for path in sorted(self._folder("submitted", student).glob("*.ipynb")):
-            if path.stem not in asked:
-                said.append(f"{path.name} is no notebook of {week}: give it the name of one to have it graded")
+        said = problems_in(self._folder("autograded", student), self._folder("submitted", student), asked, week)
         return Graded(student, max(0.0, score), points, waiting, tuple(said))
 
 
