@@ -3,16 +3,19 @@
     python tests/sample_class.py [FOLDER]
 
 writes it to FOLDER (`_build/sample_class` where not given): submitted/, and an nbgrader_config.py with which nbgrader's
-own commands and formgrader run there. `deepul grade week1 --course FOLDER` grades it.
+own commands and formgrader run there. `deepul grade week1 --course FOLDER` grades it. FOLDER/canvas/ holds the same
+class as Canvas exports it, for `deepul collect` and `deepul export`.
 """
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import re
 import shutil
 import sys
+import zipfile
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -291,7 +294,32 @@ def make(folder: Path, root: Path = ROOT) -> list[Student]:
         submitted.mkdir(parents=True)
         for name, text in student.files.items():
             (submitted / name).write_text(text, encoding="utf-8")
+    _canvas(folder / "canvas", everyone, root)
     return everyone
+
+
+def _canvas(folder: Path, everyone: list[Student], root: Path) -> None:
+    """Write what Canvas exports: submissions.zip, and its gradebook with one more, who hands in nothing.
+
+    Fisher is late, and Gauss hands in twice.
+    """
+    folder.mkdir()
+    cells = (cell for path in (root / "solutions" / WEEK).glob("*.ipynb") for cell in nbformat.read(path, 4).cells)
+    points = sum(cell.metadata.get("nbgrader", {}).get("points", 0) for cell in cells)
+    header = ["Student", "ID", "SIS User ID", "SIS Login ID", "Section", "Week 1 (91)"]
+    lines = [["    Points Possible", "", "", "", "", f"{points:g}"]]
+    with zipfile.ZipFile(folder / "submissions.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for number, student in enumerate(everyone, start=1001):
+            lines.append([student.name.title(), str(number), f"s{number}", student.name, "A", ""])
+            late = "_LATE" if student.name == "fisher" else ""
+            for upload, (name, text) in enumerate(student.files.items(), start=10 * number):
+                archive.writestr(f"{student.name}{late}_{number}_{upload}_{name}", text)
+            if student.name == "gauss":
+                again = name.replace(".ipynb", "-1.ipynb")
+                archive.writestr(f"{student.name}_{number}_{upload + 1}_{again}", text + "\n")
+    lines.append(["Noether", "1999", "s1999", "noether", "A", ""])
+    with (folder / "gradebook.csv").open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([header, *lines])
 
 
 if __name__ == "__main__":
