@@ -9,6 +9,7 @@ import numpy as np
 
 from deepul_utils.data.digits import digits
 from deepul_utils.data.mnist import mnist
+from deepul_utils.data.number_words import number_words
 from deepul_utils.data.toy1d import one_bump, two_bumps
 from deepul_utils.data.toy2d import half_moons, smiley
 
@@ -38,6 +39,7 @@ DATA_SETS = {
         "two half circles of points", "scikit-learn", lambda: (half_moons(2000), half_moons(1000, seed=1))
     ),
     "digits": DataSet("handwritten digits, 8 x 8 pixels, 17 grey levels", "in scikit-learn", digits),
+    "number-words": DataSet("the numbers 0 to 999 in English words", SYNTHETIC, number_words),
     "mnist": DataSet(
         "handwritten digits, 28 x 28 pixels, 256 grey levels", "the folder DEEPUL_DATA, or a download of 11 MB", mnist
     ),
