@@ -99,7 +99,9 @@ def _run_kernel(connection: dict[str, Any], edition: str, limits: dict[str, int]
     from ipykernel.kernelapp import launch_new_instance
 
     sys.argv = ["ipykernel"]
-    launch_new_instance(argv=["-f", f"{KERNEL}/connection.json", "--HistoryManager.enabled=False"])
+    launch_new_instance(
+        argv=["-f", f"{KERNEL}/connection.json", "--HistoryManager.enabled=False", "--matplotlib=inline"]
+    )
     os._exit(0)
 
 
