@@ -1,7 +1,9 @@
 // Where a head looks: left the image as far as it is known, right the head's weights on the pixels that it sees.
 
 function render({ model, el }) {
-  const [visits, images, rows, ink, width] = ["visits", "images", "rows", "ink", "width"].map((name) => model.get(name));
+  const [visits, images, ink, width] = ["visits", "images", "ink", "width"].map((name) => model.get(name));
+  const parse = (text) => text.split(";").map((row) => row.split(",").map(Number));
+  const rows = model.get("rows").map((layers) => layers.map((heads) => heads.map(parse)));
   const D = visits.length;
   const height = D / width;
   const set = (changes) => {

@@ -32,14 +32,15 @@ class AttentionMap(Explorable):
         >>> maps = np.tril(np.ones((4, 4))) / np.arange(1, 5)[:, None]
         >>> figure = AttentionMap(np.eye(2)[None], maps[None, None, None], np.full((1, 2, 2), 0.5))
         >>> figure.rows[0][0][0], figure.ink
-        ([[1000], [500, 500], [333, 333, 333], [250, 250, 250, 250]], [[500, 500, 500, 500]])
+        ('1000;500,500;333,333,333;250,250,250,250', [[500, 500, 500, 500]])
     """
 
     width = traitlets.Int(min=1).tag(sync=True)
     visits = traitlets.List(traitlets.Int()).tag(sync=True)  # the pixels, in the order of the visits
     images = traitlets.List(traitlets.List(traitlets.Int())).tag(sync=True)
     ink = traitlets.List(traitlets.List(traitlets.Int())).tag(sync=True)  # in parts of 1000, as are the rows
-    rows = traitlets.List().tag(sync=True)  # [image][layer][head][visit]: one part for each visit up to this one
+    # [image][layer][head]: the parts of each visit up to this one, as text, since a list takes a line for each number.
+    rows: Any = traitlets.List().tag(sync=True)
     image = traitlets.Int(0, min=0).tag(sync=True)
     layer = traitlets.Int(0, min=0).tag(sync=True)
     head = traitlets.Int(0, min=0).tag(sync=True)
@@ -75,8 +76,11 @@ class AttentionMap(Explorable):
             visits=visits.tolist(),
             images=images.reshape(-1, D).tolist(),
             ink=np.rint(_PARTS * ink).astype(int).reshape(-1, D).tolist(),
-            rows=[
-                [[[r[: t + 1].tolist() for t, r in enumerate(head)] for head in layer] for layer in n] for n in parts
-            ],
+            rows=[[[_as_text(head) for head in layer] for layer in n] for n in parts],
             **kwargs,
         )
+
+
+def _as_text(parts: np.ndarray) -> str:
+    """The lower triangle of (D, D): its rows apart by semicolons, their parts by commas."""
+    return ";".join(",".join(map(str, row[: t + 1])) for t, row in enumerate(parts))

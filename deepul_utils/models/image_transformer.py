@@ -35,6 +35,10 @@ class AttentionBlock(nn.Module):
         h = h + self.attention(self.norms[0](h), mask, cache)
         return h + self.mlp(self.norms[1](h))
 
+    def weights(self, h: Tensor, mask: Tensor | None = None) -> Tensor:
+        """How much of each position goes into which, (B, heads, D, D)."""
+        return self.attention.weights(self.norms[0](h), mask)
+
 
 class ImageTransformer(Autoregressive):
     """Every position sees all earlier ones in one layer; position i holds the value before it and a vector of its own.
@@ -95,7 +99,7 @@ class ImageTransformer(Autoregressive):
         h = self.embed(self._checked(x), self._labels(y, len(x)))[:, self.order]
         maps = []
         for block in self.blocks:
-            maps.append(block.attention.weights(block.norms[0](h), self.mask))
+            maps.append(block.weights(h, self.mask))  # type: ignore[operator]
             h = block(h, self.mask)
         return torch.stack(maps, 1)
 
