@@ -171,7 +171,7 @@ def autoregressive(
     conditionals: Callable[[np.ndarray], np.ndarray],
     inputs: np.ndarray,
     order: np.ndarray | None = None,
-    cause: Callable[[int, int, bool], str] | None = None,
+    cause: Callable[[np.ndarray], str] | None = None,
 ) -> None:
     """Output i of `conditionals` depends on every input that comes before i in `order`, and on no other.
 
@@ -181,7 +181,7 @@ def autoregressive(
         conditionals: maps (B, D) inputs to (B, D, ...) outputs, the i-th of which parametrise p(x_i | earlier x).
         inputs: (B, D) examples; one column at a time is replaced by that of another example.
         order: (D,) the position of each dimension in the ordering; 0, 1, ..., D - 1 where not given.
-        cause: the usual cause of output i wrongly seeing input j (True), or not seeing it (False): `cause(i, j, sees)`.
+        cause: maps which output sees which input, (D, D), to the usual cause of what is wrong there.
 
     Raises:
         LawBroken: names an output and an input that should or should not be connected.
@@ -212,5 +212,5 @@ def autoregressive(
     if wrong := np.argwhere((sees != due).T).tolist():
         j, i = wrong[0]
         connected = "sees input {}, which does not come" if sees[i, j] else "does not see input {}, which comes"
-        usual = "" if cause is None else f"\n{CAUSE}{cause(i, j, bool(sees[i, j]))}"
+        usual = "" if cause is None else f"\n{CAUSE}{cause(sees)}"
         raise LawBroken(f"output {i} {connected.format(j)} before it{usual}", dependencies(sees, due, order))

@@ -193,3 +193,10 @@ class TestAutoregressive:
     def test_takes_further_axes(self):
         weights = torch.as_tensor(self.strictly_lower)
         laws.autoregressive(lambda x: torch.stack([torch.as_tensor(x) @ weights.T] * 2, -1).numpy(), self.x)
+
+    def test_the_usual_cause_is_found_from_all_that_is_seen(self):
+        def cause(sees):
+            return f"{np.diagonal(sees).sum()} outputs see themselves"
+
+        with pytest.raises(laws.LawBroken, match=r"before it\nUsual cause: 3 outputs see themselves"):
+            laws.autoregressive(self.linear(self.strictly_lower + np.eye(3)), self.x, cause=cause)
