@@ -27,6 +27,7 @@ from deepul_utils.models.mixture_of_logistics import MixtureOfLogistics
 from deepul_utils.models.pixelcnn import PixelCNN
 from deepul_utils.models.rnn import RNN
 from deepul_utils.models.wavenet import WaveNet
+from deepul_utils.nn.ordering import shuffled
 from deepul_utils.training import Batches, cosine, device, fit
 
 SEEDS = (0, 1, 2)  # of the first weights, the batches and the noise; the data stay the same
@@ -195,7 +196,12 @@ RECIPES = {
         published=(4.0464, _SP20),
         law=lambda x: toy1d.two_bumps_law()[x],
     ),
-    "made-mnist": _on_mnist("MADE, 2 layers of 512,", lambda: MADE(784, [512, 512]), (0.1106, _SP20), data=_flat),
+    "made-mnist": _on_mnist(
+        "MADE, 2 layers of 512, in a shuffled ordering,",
+        lambda: MADE(784, [512, 512], orders=[shuffled(_SHAPE)]),
+        (0.1106, _SP20),
+        data=_flat,
+    ),
     "pixelcnn-mnist": _on_mnist("PixelCNN", lambda: PixelCNN(_SHAPE), (0.0756, _SP20), epochs=10),
     "pixelcnn-mnist-classes": _on_mnist(
         "PixelCNN given the class",
@@ -212,8 +218,8 @@ RECIPES = {
     ),
     "attention-mnist": _on_mnist("causal self-attention", lambda: ImageTransformer(_SHAPE), _demo(0.1299)),
     "made-mnist-dynamic": _on_mnist(
-        "MADE, 2 layers of 512,",
-        lambda: DynamicallyBinarized(MADE(784, [512, 512])),
+        "MADE, 2 layers of 512, in a shuffled ordering,",
+        lambda: DynamicallyBinarized(MADE(784, [512, 512], orders=[shuffled(_SHAPE)])),
         _table(84.87),
         epochs=100,
         data=_flat_grey,
