@@ -2,7 +2,8 @@
 
 A file's first line says what it tries. What follows are cells of a notebook that answers `half` rightly and `double`
 wrongly, unless the second line says what else they deserve; a cell of `# %% notebook` is what the student did to
-the file with an editor. An attack that learns something prints LEARNED.
+the file with an editor, one of `# %% folder` to the folder that is handed in. An attack that learns something
+prints LEARNED.
 """
 
 import json
@@ -28,7 +29,8 @@ from deepul_utils.grading.record import RestoreCells
 from deepul_utils.grading.sandbox import Limits, WarmStart
 
 ATTACKS = {path.stem: path.read_text(encoding="utf-8") for path in sorted(Path(__file__).parent.glob("attacks/*.txt"))}
-THROUGH_NBGRADER = ("scripts", "forged_outcome", "own_grade_cell", "malformed_messages")
+HANDED_IN = {name for name, text in ATTACKS.items() if "\n# %% folder\n" in text}
+THROUGH_NBGRADER = {"scripts", "forged_outcome", "own_grade_cell", "malformed_messages"} | HANDED_IN
 ROOT = Path(__file__).parents[1]
 WEEK = tiny_homework.WEEK
 SEED = secrets.randbits(63)
@@ -62,23 +64,40 @@ def class_room(tmp_path_factory):
         yield root, port
 
 
-def submission(class_room, attack):
-    """The file that the student hands in."""
+def parts(class_room, attack):
+    """The kind and the text of each of its parts, with the names of this course in them."""
     root, port = class_room
     text = ATTACKS[attack]
     here = {"COURSE": root, "PORT": port, "GRADER_PID": os.getpid(), "SEED": SEED, "SECONDS": SECONDS}
     for name, value in here.items():
         text = text.replace(name, str(value))
+    for part in re.split(r"^# %%", text, flags=re.MULTILINE):
+        kind, _, code = part.partition("\n")
+        yield kind.strip(), code
+
+
+def hand_in(class_room, student, attack):
+    """Put what the student hands in where it is graded."""
+    path = class_room[0] / "submitted" / student / WEEK / "sums.ipynb"
+    path.parent.mkdir(parents=True)
+    path.write_text(submission(class_room, attack))
+    for kind, code in parts(class_room, attack):
+        if kind == "folder":
+            exec(code, {"folder": path.parent})
+
+
+def submission(class_room, attack):
+    """The file that the student hands in."""
+    root, _ = class_room
     notebook = json.loads((root / "exercises" / WEEK / "sums.ipynb").read_text())
     cells = notebook["cells"]
     half = next(cell for cell in cells if cell["id"] == "half-answer")
     half["source"] = "def half(x):\n    return x / 2"
     at = next(n for n, cell in enumerate(cells) if cell["id"] == "double-check")
-    for number, part in enumerate(re.split(r"^# %%", text, flags=re.MULTILINE)):
-        kind, _, code = part.partition("\n")
-        if kind.strip() == "notebook":
+    for number, (kind, code) in enumerate(parts(class_room, attack)):
+        if kind == "notebook":
             exec(code, {"notebook": notebook})
-        else:
+        elif kind != "folder":
             new = {"cell_type": "code", "id": f"a{number}", "metadata": {}, "outputs": [], "execution_count": None}
             cells.insert(at, {**new, "source": code})
             at += 1
@@ -117,10 +136,11 @@ def outcomes(class_room, kernels, attack):
 
 
 def test_each_attack_says_what_it_tries():
+    assert len(ATTACKS) >= 40
     assert all(re.fullmatch(r"# .{20,110}\.", text.splitlines()[0]) for text in ATTACKS.values())
 
 
-@pytest.mark.parametrize("attack", sorted(ATTACKS.keys() - set(THROUGH_NBGRADER)))
+@pytest.mark.parametrize("attack", sorted(ATTACKS.keys() - THROUGH_NBGRADER))
 def test_an_attack_gains_nothing_and_leaves_nothing(class_room, kernels, attack):
     files = {path: path.read_bytes() for path in class_room[0].rglob("*") if path.is_file()}
     scores, text = outcomes(class_room, kernels, attack)
@@ -140,27 +160,24 @@ def shown(text):
     return "".join("".join(output.get("text", "")) for output in outputs)
 
 
-def test_a_class_with_attackers_is_graded_to_its_end(class_room, monkeypatch):
+def test_a_class_with_attackers_is_graded_to_its_end(class_room):
     """Through nbgrader, with feedback pages on which nothing runs."""
     root, _ = class_room
     for student in (*THROUGH_NBGRADER, "zoe"):
-        path = root / "submitted" / student / WEEK / "sums.ipynb"
-        path.parent.mkdir(parents=True)
-        path.write_text(submission(class_room, student if student in ATTACKS else "warns_on_stderr"))
-    monkeypatch.setattr(record, "_warm_start", lambda: start)
-    start = WarmStart(Limits(memory=2 << 30, disk=8 << 20, processes=64))
-    try:
-        students = engine.submissions(root, WEEK)
-        results = {one.student: one for one in engine.grade(root, WEEK, students, course=root, timeout=PATIENCE)}
-    finally:
-        start.close()
-    assert {name: result.score for name, result in results.items()} == {**dict.fromkeys(THROUGH_NBGRADER, 3), "zoe": 5}
+        hand_in(class_room, student, student if student in ATTACKS else "warns_on_stderr")
+    students = engine.submissions(root, WEEK)
+    results = {one.student: one for one in engine.grade(root, WEEK, students, course=root, timeout=PATIENCE, jobs=1)}
+    scores = {name: sum(deserved(name)) for name in THROUGH_NBGRADER} | {"zoe": 5}
+    assert {name: result.score for name, result in results.items()} == scores, results["hostile_file_names"]
+    assert "\n".join(problem for result in results.values() for problem in result.problems).encode()
     with Gradebook(f"sqlite:///{root}/gradebook.db") as gradebook:
         notebooks = [notebook for one in gradebook.assignment_submissions(WEEK) for notebook in one.notebooks]
         assert {grade.manual_score for notebook in notebooks for grade in notebook.grades} == {None}
-    for student in THROUGH_NBGRADER:
+    secrets = [str(SEED).encode(), b"SQLite format", b"root:", b"BEGIN SOLUTION"]
+    given_back = [path.read_bytes() for path in (root / "feedback").rglob("*") if path.is_file()]
+    assert not any(secret in content for secret in secrets for content in given_back)
+    for student in sorted(THROUGH_NBGRADER - {"waits_on_a_pipe"}):
         page = (root / "feedback" / student / WEEK / "sums.html").read_text()
-        assert str(SEED) not in page
         body = page[page.index("<body") :]
         assert len(body) < 2_000_000
         assert not re.search(r"<(script|svg|iframe|form|input|object|embed|style|link|meta)\b", body, re.IGNORECASE)
