@@ -39,11 +39,7 @@ def parameters(student: Any, case: Any, seed: int) -> None:
             laws.matches(got, right, what="the number of parameters", tolerance=1e-9, causes=causes)
 
 
-@question(
-    "toy_autoregressive.log_joint",
-    points=2,
-    withholds=("deepul_utils.models.toy_autoregressive.ToyAutoregressive.log_prob",),
-)
+@question("toy_autoregressive.log_joint", points=2)
 def log_joint(student: Any, case: Any, seed: int) -> None:
     rng = np.random.default_rng(seed)
     K = int(rng.integers(4, 8))
@@ -98,11 +94,7 @@ def log_joint(student: Any, case: Any, seed: int) -> None:
         judge(logits0 + 2000, logits1 - 3000, every_x)
 
 
-@question(
-    "toy_autoregressive.log_prob",
-    points=2,
-    withholds=("deepul_utils.models.toy_autoregressive.ToyAutoregressive.log_prob",),
-)
+@question("toy_autoregressive.log_prob", points=2)
 def log_prob(student: Any, case: Any, seed: int) -> None:
     rng = np.random.default_rng(seed)
     N, D, K = int(rng.integers(5, 8)), int(rng.integers(8, 11)), int(rng.integers(3, 5))  # three different sizes
