@@ -71,16 +71,20 @@ $(GRADED): .venv/ready tests/sample_class.py $(HOMEWORK) $(shell find deepul_uti
 	@$(PYTHON_OF_VENV) -m pip install --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
-# What is needed beside Python: bubblewrap for the grader's sandbox, a browser for the tests of the site.
+# What is needed beside Python: bubblewrap for the grader's sandbox; for the tests also a browser, podman for the
+# grader's containers, and PostgreSQL for its gradebook.
 demo: NEEDED = bubblewrap
-test: NEEDED = bubblewrap chromium
+test: NEEDED = bubblewrap chromium podman runc postgresql
 tools:
 	@missing=; \
 	for package in $(NEEDED); do \
 	  case $$package in \
 	    bubblewrap) command -v bwrap ;; \
 	    chromium) command -v chromium || command -v chromium-browser || command -v google-chrome ;; \
-	  esac >/dev/null || missing="$$missing $$package"; \
+	    podman) command -v podman ;; \
+	    runc) command -v runc || command -v crun ;; \
+	    postgresql) command -v initdb || ls /usr/lib/postgresql/*/bin/initdb ;; \
+	  esac >/dev/null 2>&1 || missing="$$missing $$package"; \
 	done; \
 	if [ -z "$$missing" ]; then exit 0; fi; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \

@@ -148,6 +148,10 @@ def grade(
             show_default="as in nbgrader_config.py, or 60",
         ),
     ] = None,
+    sandbox: Annotated[
+        Literal["bubblewrap", "docker", "podman"] | None,
+        typer.Option(help="Where students' code runs.", show_default="as in nbgrader_config.py, or bubblewrap"),
+    ] = None,
     trusted: Annotated[
         bool,
         typer.Option("--unsafe-no-sandbox", help="Let the notebooks do whatever you may do: only if you trust them."),
@@ -155,7 +159,8 @@ def grade(
 ) -> None:
     """Grade what students handed in: `submitted/STUDENT/WEEK/*.ipynb`.
 
-    Students' code runs in a sandbox (bubblewrap, on Linux) without network; the checks judge it from outside.
+    Students' code runs in a sandbox without network; the checks judge it from outside. Where bubblewrap cannot run,
+    docker or podman can, more slowly; build its image first: `docker build --tag deepul-sandbox --file Containerfile .`
     Scores go to `gradebook.db`, graded notebooks to `autograded/` and pages for the students to `feedback/`.
     Written answers wait for a person, who reads them in formgrader: start `jupyter lab` in the same folder.
     What somebody scored by hand stays when you grade again.
@@ -187,7 +192,7 @@ def grade(
                 students,
                 course=course,
                 timeout=timeout,
-                trusted=trusted,
+                sandbox="none" if trusted else sandbox,
                 jobs=jobs,
                 scheduler=scheduler,
                 force=force,

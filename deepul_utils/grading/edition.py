@@ -78,6 +78,8 @@ def build(folder: Path, homework: str) -> None:
         _withhold(folder, dotted)
     # Each kernel would otherwise compile it anew, since it can write nothing here.
     compileall.compile_dir(target, quiet=2, invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)
+    for path in (folder, *folder.rglob("*")):  # for the user of a container, who is nobody here
+        path.chmod(0o755 if path.is_dir() else 0o644)
 
 
 def _withhold(folder: Path, dotted: str) -> None:

@@ -17,13 +17,13 @@ from nbgrader.coursedir import CourseDirectory
 from traitlets.config import Config
 
 from deepul_utils.course.release import generate
+from deepul_utils.grading import container
 from deepul_utils.grading.cache import FOLDER, Cache, DiskFailed
 from deepul_utils.grading.job import Job
 from deepul_utils.grading.pool import ClusterUnavailable, Pool, cluster, local
 from deepul_utils.grading.record import JudgeCells, RestoreCells, is_file, read
 from deepul_utils.grading.recorder import GradebookUnavailable, Recorder, failed, one_gradebook
 from deepul_utils.grading.report import Graded
-from deepul_utils.grading.sandbox import bubblewrap
 from deepul_utils.grading.settings import load
 
 
@@ -58,7 +58,7 @@ def grade(
     *,
     course: Path,
     timeout: float | None = None,
-    trusted: bool = False,
+    sandbox: str | None = None,
     jobs: int | None = None,
     scheduler: str | None = None,
     force: bool = False,
@@ -73,23 +73,24 @@ def grade(
         week: a folder's name, such as `week1_likelihood`.
         course: the folder with submitted/.
         timeout: seconds that one cell may compute; what nbgrader_config.py says, or 60, where not given.
-        trusted: run the notebooks without a sandbox, with all that this user may do.
+        sandbox: one of `container.SANDBOXES`, where none lets the notebooks do all that this user may do; what
+            nbgrader_config.py says, or bubblewrap, where not given.
         jobs: how many to judge at once on this machine; one for each of its cores where not given.
         scheduler: the address of a Dask scheduler, whose workers judge instead.
         force: judge and record again what was before.
 
     Raises:
-        SandboxUnavailable: there is no sandbox here, and the notebooks are not trusted.
+        SandboxUnavailable: there is no such sandbox here.
         HomeworkError: solutions/ cannot be released, or other questions were graded in this gradebook before.
         GradingError: there is no cluster, or nothing more can be written.
     """
     config = load(root, course)
     if timeout is not None:
         config.JudgeCells.timeout = timeout
-    if trusted:
-        config.JudgeCells.sandbox = False
-    elif scheduler is None:
-        bubblewrap()
+    if sandbox is not None:
+        config.JudgeCells.sandbox = sandbox
+    if scheduler is None:
+        container.check(JudgeCells(config=config).sandbox)
     folders = CourseDirectory(config=config, assignment_id=week)
     with TemporaryDirectory() as unused:
         generate(root, week, into=Path(unused), db_url=folders.db_url)

@@ -20,6 +20,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 
 import deepul_utils
 from deepul_utils.checks.question import QUESTIONS
+from deepul_utils.grading.container import Containers, starts
 from deepul_utils.grading.judge import judge
 from deepul_utils.grading.kernel import LocalProcess, Process
 from deepul_utils.grading.sandbox import WarmStart
@@ -39,7 +40,7 @@ class Job:
         files: the weights that were handed in with it, by file name.
         timeout: seconds that one cell, or one call of a function, may compute.
         seed: draws the checks' data.
-        sandbox: whether the student's code runs in a sandbox.
+        sandbox: in which the student's code runs: one of `container.SANDBOXES`.
         checks: the modules that hold its questions' checks.
         version: of the grader and the checks, by their source.
     """
@@ -49,7 +50,7 @@ class Job:
     files: Mapping[str, bytes]
     timeout: float
     seed: int
-    sandbox: bool
+    sandbox: str
     checks: tuple[str, ...]
     version: str
 
@@ -62,7 +63,7 @@ class Job:
         *,
         timeout: float,
         seed: int,
-        sandbox: bool,
+        sandbox: str,
     ) -> Job:
         """The job of judging a restored notebook."""
         cells = json.dumps([[cell.source, cell.metadata.get("nbgrader")] for cell in _code(notebook)], sort_keys=True)
@@ -96,8 +97,10 @@ class Job:
         ]
         notebook = new_notebook(cells=cells)
         with TemporaryDirectory(prefix="deepul-work-") as folder:
-            start: Callable[[], Process] = functools.partial(_warm_start(), self.homework)
-            if not self.sandbox:
+            start: Callable[[], Process]
+            if self.sandbox != "none":
+                start = functools.partial(_starts(self.sandbox), self.homework)
+            else:
                 for name, content in self.files.items():
                     Path(folder, name).write_bytes(content)
                 start = functools.partial(LocalProcess, Path(folder), "autograde")
@@ -132,8 +135,8 @@ def source_version(checks: tuple[str, ...]) -> str:
 
 
 @functools.cache
-def _warm_start() -> WarmStart:
-    """One sandbox for all that this process judges."""
-    start = WarmStart()
+def _starts(sandbox: str) -> WarmStart | Containers:
+    """One that starts kernels for all that this process judges."""
+    start = starts(sandbox)
     atexit.register(start.close)
     return start

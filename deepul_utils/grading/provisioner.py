@@ -6,6 +6,7 @@ The folder kernelspec beside this file names it; installed, its kernel is there 
     jupyter execute --kernel_name=deepul-sandbox notebook.ipynb
 
 A homework's withheld functions raise an error where the installed kernel.json says so: {"config": {"homework": NAME}}.
+Containers take bubblewrap's place by {"config": {"sandbox": "podman"}}, or "docker".
 """
 
 from __future__ import annotations
@@ -19,9 +20,10 @@ from typing import Any
 
 from jupyter_client.connect import KernelConnectionInfo
 from jupyter_client.provisioning.provisioner_base import KernelProvisionerBase
-from traitlets import Unicode
+from traitlets import Enum, Unicode
 
-from deepul_utils.grading.sandbox import SandboxedProcess, WarmStart
+from deepul_utils.grading.container import starts
+from deepul_utils.grading.kernel import Process
 
 
 class SandboxProvisioner(KernelProvisionerBase):
@@ -38,10 +40,12 @@ class SandboxProvisioner(KernelProvisionerBase):
         "", help="The homework notebook whose withheld functions raise an error, such as histograms; none without it."
     ).tag(config=True)
 
+    sandbox = Enum(["bubblewrap", "docker", "podman"], "bubblewrap", help="Where it runs.").tag(config=True)
+
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
-        self._start = WarmStart()
-        self._process: SandboxedProcess | None = None
+        self._start = starts(self.sandbox)
+        self._process: Process | None = None
         self._folder: TemporaryDirectory | None = None
 
     @property

@@ -15,11 +15,12 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from nbgrader.api import Gradebook
 from nbgrader.preprocessors import NbGraderPreprocessor
-from traitlets import Bool, Float
+from traitlets import Enum, Float
 
 from deepul_utils.checks import weights
 from deepul_utils.checks.question import weights_of
 from deepul_utils.grading.cache import FOLDER, Cache, DiskFailed
+from deepul_utils.grading.container import SANDBOXES
 from deepul_utils.grading.job import Job, show
 from deepul_utils.grading.notebook import SIZE_LIMIT, UnreadableNotebook, parse
 
@@ -154,9 +155,9 @@ class JudgeCells(NbGraderPreprocessor):
         60.0,
         help="Seconds that one cell, or one call of a function, may compute; a whole notebook gets ten times that.",
     ).tag(config=True)
-    sandbox = Bool(True, help="Whether students' code runs in a sandbox; without one it may do what you may.").tag(
-        config=True
-    )
+    sandbox = Enum(
+        SANDBOXES, "bubblewrap", help="Where students' code runs; with none, it may do whatever you may."
+    ).tag(config=True)
 
     def preprocess(self, nb: NotebookNode, resources: Resources) -> tuple[NotebookNode, Resources]:
         """Run every cell and put the outcomes where the grade cells are."""

@@ -51,6 +51,18 @@ _KEEPERS = 2  # processes before a kernel's own, which gave it its namespaces
 _LOOK = 0.5  # seconds between looks for a kernel's processes
 
 
+ENVIRONMENT = {
+    "HOME": "/home/student",
+    "IPYTHONDIR": "/home/student/.ipython",
+    "LANG": "C.UTF-8",
+    "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+    "NBGRADER_EXECUTION": "autograde",
+    "OMP_NUM_THREADS": "1",
+    "PYTHONDONTWRITEBYTECODE": "1",
+    "PYTHONPATH": zygote.EDITION,
+}
+
+
 class SandboxUnavailable(RuntimeError):
     """Students' code cannot be isolated here; the message names the ways out."""
 
@@ -92,7 +104,10 @@ def bubblewrap() -> str:
     Raises:
         SandboxUnavailable: it is not installed, or this system does not let it make namespaces.
     """
-    ways_out = "install it (`apt-get install bubblewrap`), or grade notebooks that you trust with --unsafe-no-sandbox"
+    ways_out = (
+        "install it (`apt-get install bubblewrap`), grade in containers with --sandbox docker or podman, or notebooks "
+        "that you trust with --unsafe-no-sandbox"
+    )
     found = shutil.which("bwrap")
     if found is None:
         raise SandboxUnavailable(f"Students' code is not run without a sandbox, and bubblewrap is missing: {ways_out}.")
@@ -101,8 +116,8 @@ def bubblewrap() -> str:
     if answer.returncode:
         reason = answer.stderr.strip().splitlines()[-1:] or ["no reason given"]
         raise SandboxUnavailable(
-            f"bubblewrap cannot make a sandbox on this system ({reason[0]}): allow unprivileged user namespaces, or "
-            f"grade notebooks that you trust with --unsafe-no-sandbox."
+            f"bubblewrap cannot make a sandbox on this system ({reason[0]}): allow unprivileged user namespaces, grade "
+            "in containers with --sandbox docker or podman, or notebooks that you trust with --unsafe-no-sandbox."
         )
     return found
 
@@ -175,17 +190,7 @@ class Sandbox:
                 mounts += ["--symlink", os.readlink(f"/{link}"), f"/{link}"]
             elif Path("/", link).exists():
                 mounts += ["--ro-bind", f"/{link}", f"/{link}"]
-        environment = {
-            "HOME": "/home/student",
-            "IPYTHONDIR": "/home/student/.ipython",
-            "LANG": "C.UTF-8",
-            "MPLBACKEND": "module://matplotlib_inline.backend_inline",
-            "NBGRADER_EXECUTION": "autograde",
-            "OMP_NUM_THREADS": "1",
-            "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
-            "PYTHONDONTWRITEBYTECODE": "1",
-            "PYTHONPATH": zygote.EDITION,
-        }
+        environment = ENVIRONMENT | {"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin"}
         words = ["--unshare-all", "--die-with-parent", "--new-session", "--clearenv"]
         words += ["--hostname", "sandbox", "--uid", "1000", "--gid", "1000"]
         for name, value in environment.items():
