@@ -121,7 +121,7 @@ class Student:
 
 def students(root: Path = ROOT) -> list[Student]:
     """The class, made from solutions/ and exercises/ of the course in `root`."""
-    week = {path.stem: _Homework(root, path.stem) for path in sorted((root / "solutions" / WEEK).glob("*.ipynb"))}
+    week = {path.stem: Homework(root, path.stem) for path in sorted((root / "solutions" / WEEK).glob("*.ipynb"))}
     points = {id: question.points for id, question in QUESTIONS.items() if id.split(".")[0] in week}
     written = sum(homework.written for homework in week.values())
 
@@ -210,7 +210,7 @@ def students(root: Path = ROOT) -> list[Student]:
     ]
 
 
-class _Homework:
+class Homework:
     """A notebook of the week, as released and with its solutions."""
 
     def __init__(self, root: Path, name: str) -> None:

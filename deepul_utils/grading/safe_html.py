@@ -11,6 +11,8 @@ from bleach.css_sanitizer import ALLOWED_CSS_PROPERTIES, CSSSanitizer  # type: i
 from bleach.sanitizer import ALLOWED_TAGS, Cleaner  # type: ignore[import-untyped]
 from jinja2 import pass_context
 from jinja2.runtime import Context
+from nbconvert.exporters import HTMLExporter
+from nbconvert.filters import Highlight2HTML
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from nbconvert.preprocessors import Preprocessor
 from nbformat import NotebookNode
@@ -70,6 +72,21 @@ def markdown2html(context: Context, source: str) -> str:
         return clean(source)
     renderer = IPythonRenderer(escape=False, attachments=context.get("cell", {}).get("attachments", {}))
     return clean(MarkdownWithMath(renderer=renderer).render(source))
+
+
+class Pages(HTMLExporter):
+    """HTMLExporter without its second reading of every page, which takes longer than all the rest.
+
+    That one looks for pictures without a text, which is done here too, and for cells that these pages do not have.
+    """
+
+    def from_notebook_node(self, nb: NotebookNode, resources: Any = None, **kw: Any) -> Any:
+        """Convert a notebook."""
+        lexer = nb.metadata.get("language_info", {}).get("pygments_lexer")
+        self.register_filter("highlight_code", Highlight2HTML(pygments_lexer=lexer, parent=self))
+        html, resources = super(HTMLExporter, self).from_notebook_node(nb, self._init_resources(resources), **kw)
+        described = 'alt="No description has been provided for this image"'
+        return re.sub(r"<img (?![^>]*\balt=)", f"<img {described} ", html), resources
 
 
 class CleanOutputs(Preprocessor):

@@ -55,6 +55,8 @@ def settings(root: Path, course: Path | None = None) -> Config:
         AssignLatePenalties,
         CheckCellMetadata,
     ]
+    config.GenerateFeedback.exporter_class = safe_html.Pages
+    config.Exporter.optimistic_validation = True  # once a notebook, instead of after each step
     # For feedback and for formgrader: pages with students' text and outputs run in a person's browser.
     config.HTMLExporter.preprocessors = [safe_html.CleanOutputs]
     config.HTMLExporter.filters = {"markdown2html": safe_html.markdown2html}
