@@ -73,7 +73,11 @@ class _Kept:
 
 
 class _Autograde(_Kept, Autograde):
-    pass
+    def init_notebooks(self) -> None:
+        super().init_notebooks()
+        for notebooks in self.assignments.values():
+            # Other names reach no database; they are not those of homework.
+            notebooks[:] = [path for path in notebooks if Path(path).name.isprintable()]
 
 
 class _GenerateFeedback(_Kept, GenerateFeedback):
