@@ -1,4 +1,4 @@
-"""The course's own homework in the sandbox: solutions earn all points, an untouched release none, and nothing breaks."""
+"""Homework in the sandbox: solutions earn all points, an untouched release none, and no cell of theirs fails."""
 
 from functools import partial
 from pathlib import Path
