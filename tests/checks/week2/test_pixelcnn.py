@@ -4,6 +4,7 @@ from itertools import product
 
 import numpy as np
 import pytest
+import safetensors.torch
 import torch
 from scipy.special import softmax
 from torch import nn
@@ -11,6 +12,7 @@ from torch.nn import functional as F
 
 from deepul_utils.checks.question import QUESTIONS
 from deepul_utils.checks.student import NotebookStudent
+from deepul_utils.checks.week2 import pixelcnn as checks
 from deepul_utils.models.gated_pixelcnn import GatedLayer
 from deepul_utils.models.pixelcnn import PixelCNN
 from deepul_utils.nn import masked
@@ -483,3 +485,47 @@ def test_no_answer_gets_no_point(question, name):
         raise NotImplementedError
 
     assert judge(question, unanswered).score == 0
+
+
+# The trained model: here, instead of MNIST, pixels that are ink with probability p
+
+
+class Independent(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.logits = nn.Parameter(torch.zeros(2))
+
+    def forward(self, x):
+        return self.logits.expand(*x.shape, 2)
+
+
+class Copies(Independent):
+    def forward(self, x):
+        return self.logits + 9.0 * F.one_hot(x, 2)
+
+
+def trained(monkeypatch, model, ink, p=None):
+    """The outcome for a model of independent pixels on images with so much ink."""
+    test = (np.random.default_rng(0).random((4000, 28, 28)) < ink).astype(np.uint8)
+    monkeypatch.setattr(checks, "thresholded_mnist", lambda: (test, test))
+    logits = torch.tensor([1 - (p or ink), p or ink]).log()
+    files = {"pixelcnn.safetensors": safetensors.torch.save({"logits": logits})}
+    return QUESTIONS["pixelcnn.trained"].judge(NotebookStudent({"build_model": model}), 0, files)
+
+
+@pytest.mark.parametrize(("ink", "score"), [(0.03, 0), (0.021, 1), (0.018, 2), (0.0145, 4), (0.005, 0)])
+def test_the_trained_model_gets_points_by_its_test_loss(monkeypatch, ink, score):
+    """The entropy of a pixel is 0.135, 0.102, 0.090, 0.076, and 0.031 nats, which is below what is plausible."""
+    assert trained(monkeypatch, Independent, ink).score == score
+
+
+def test_a_trained_model_that_copies_gets_nothing(monkeypatch):
+    outcome = trained(monkeypatch, Copies, 0.0145)
+    assert outcome.score == 0
+    assert "which it should predict" in outcome.cases[0].message
+
+
+def test_without_weights_the_remedy_is_told():
+    outcome = QUESTIONS["pixelcnn.trained"].judge(NotebookStudent({"build_model": Independent}), 0, {})
+    assert outcome.score == 0
+    assert 'save("pixelcnn.safetensors", model.state_dict())' in outcome.cases[0].message

@@ -5,12 +5,14 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
+import safetensors.torch
 import torch
 from torch import nn
 from torch.nn import functional as F
 
 from deepul_utils.checks.question import QUESTIONS
 from deepul_utils.checks.student import NotebookStudent
+from deepul_utils.checks.week2 import wavenet as checks
 from deepul_utils.models.wavenet import WaveNet
 from deepul_utils.nn import causal
 
@@ -336,3 +338,45 @@ def test_the_library_is_what_the_homework_asks_for():
         model.embed.table(torch.as_tensor(shifted_numpy(np.ones((1, 6), int), 3))),
         model.embed(torch.ones(1, 6, dtype=torch.long)),
     )
+
+
+# The trained model: here, instead of MNIST, pixels that are ink with probability p
+
+
+class Independent(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.logits = nn.Parameter(torch.zeros(2))
+
+    def forward(self, x):
+        return self.logits.expand(*x.shape, 2)
+
+
+def trained(monkeypatch, model, ink):
+    """The outcome for a model of independent pixels on images with so much ink."""
+    test = (np.random.default_rng(0).random((4000, 28, 28)) < ink).astype(np.uint8)
+    monkeypatch.setattr(checks, "thresholded_mnist", lambda: (test, test))
+    files = {"wavenet.safetensors": safetensors.torch.save({"logits": torch.tensor([1 - ink, ink]).log()})}
+    return QUESTIONS["wavenet.trained"].judge(NotebookStudent({"build_model": model}), 0, files)
+
+
+@pytest.mark.parametrize(("ink", "score"), [(0.03, 0), (0.023, 1), (0.0205, 2), (0.018, 4), (0.005, 0)])
+def test_the_trained_model_gets_points_by_its_test_loss(monkeypatch, ink, score):
+    """The entropy of a pixel is 0.135, 0.110, 0.100, 0.090, and 0.031 nats, which is below what is plausible."""
+    assert trained(monkeypatch, Independent, ink).score == score
+
+
+def test_a_trained_model_that_is_not_shifted_gets_nothing(monkeypatch):
+    class Unshifted(Independent):
+        def forward(self, x):
+            return self.logits + 9.0 * F.one_hot(x, 2)
+
+    outcome = trained(monkeypatch, Unshifted, 0.018)
+    assert outcome.score == 0
+    assert "which it should predict" in outcome.cases[0].message
+
+
+def test_without_weights_the_remedy_is_told():
+    outcome = QUESTIONS["wavenet.trained"].judge(NotebookStudent({"build_model": Independent}), 0, {})
+    assert outcome.score == 0
+    assert 'save("wavenet.safetensors", model.state_dict())' in outcome.cases[0].message
