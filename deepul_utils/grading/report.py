@@ -74,7 +74,8 @@ def problems_in(graded: Path, submitted: Path, asked: Iterable[str], week: str) 
             said.append(f"{name}.ipynb was not handed in")
     for path in sorted(submitted.glob("*.ipynb")):
         if path.stem not in asked:
-            said.append(f"{path.name} is no notebook of {week}: give it the name of one to have it graded")
+            name = path.name if path.name.isprintable() else ascii(path.name)  # which may be no text at all
+            said.append(f"{name} is no notebook of {week}: give it the name of one to have it graded")
     return said
 
 
