@@ -11,13 +11,15 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from nbformat import NotebookNode
+from nbgrader.api import Course, Gradebook
 from nbgrader.converters import GenerateAssignment
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.nbgraderformat import MetadataValidator, SchemaTooNewError, SchemaTooOldError, ValidationError
+from sqlalchemy.exc import OperationalError
 
 from deepul_utils.checks.question import QUESTIONS, grade_id
 from deepul_utils.course.notebooks import NotebookError, read
-from deepul_utils.grading.settings import NbgraderFailed, settings, start
+from deepul_utils.grading.settings import NbgraderFailed, not_opened, settings, start
 
 
 class HomeworkError(Exception):
@@ -133,6 +135,19 @@ def _grade_mistakes(cell: NotebookNode, ids: Counter[str]) -> Iterator[str]:
         yield f"has no answer: mark the solution's cell with the grade_id '{marks.grade_id}-answer'"
 
 
+def _open_gradebook(db_url: str) -> None:
+    """Make sure that the gradebook is there, with the nameless course that nbgrader's assignments belong to.
+
+    nbgrader leaves that out, which SQLite bears and PostgreSQL does not.
+    """
+    try:
+        with Gradebook(db_url) as gradebook:
+            gradebook.db.merge(Course(id=""))
+            gradebook.db.commit()
+    except OperationalError as error:
+        raise HomeworkError(not_opened(error)) from None
+
+
 def generate(root: Path, week: str, into: Path, db_url: str | None = None) -> None:
     """Let nbgrader write the students' edition of `week` to `into`, and record it in the gradebook where one is given.
 
@@ -144,6 +159,7 @@ def generate(root: Path, week: str, into: Path, db_url: str | None = None) -> No
     config.SaveCells.enabled = db_url is not None
     if db_url:
         config.CourseDirectory.db_url = db_url
+        _open_gradebook(db_url)
     folders = CourseDirectory(config=config, assignment_id=week)
     try:
         start(GenerateAssignment(coursedir=folders, config=config, no_database=db_url is None, force=True))

@@ -10,9 +10,10 @@ from pathlib import Path
 
 from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.coursedir import CourseDirectory
+from sqlalchemy.exc import OperationalError
 
 from deepul_utils.grading.roster import Roster
-from deepul_utils.grading.settings import load
+from deepul_utils.grading.settings import load, not_opened
 
 _CANVAS_KEPT = ("Student", "ID", "SIS User ID", "SIS Login ID", "Section")
 _ABOUT_POINTS = "the platform would read the scores as parts of another total: change it there and export again"
@@ -35,27 +36,35 @@ def scores(root: Path, course: Path, week: str) -> tuple[dict[str, Score], float
     """Every student's score in the gradebook of `course`, and the points of the week.
 
     Raises:
-        ExportError: nothing of the week was graded.
+        ExportError: nothing of the week was graded, or the gradebook cannot be opened.
     """
     folders = CourseDirectory(config=load(root, course), assignment_id=week)
     file = folders.db_url.removeprefix("sqlite:///")
     if file == folders.db_url or Path(file).is_file():
-        with Gradebook(folders.db_url) as gradebook:
-            try:
-                points = gradebook.find_assignment(week).max_score
-            except MissingEntry:
-                points = 0
-            found = {
-                one.student.id: Score(
-                    max(0.0, one.score - one.late_submission_penalty),
-                    one.late_submission_penalty,
-                    sum(grade.needs_manual_grade for notebook in one.notebooks for grade in notebook.grades),
-                )
-                for one in (gradebook.assignment_submissions(week) if points else [])
-            }
+        try:
+            with Gradebook(folders.db_url) as gradebook:
+                found, points = _recorded(gradebook, week)
+        except OperationalError as error:
+            raise ExportError(not_opened(error)) from None
         if found:
             return found, points
     raise ExportError(f"nothing of {week} was graded in {course}: type deepul grade {week} first")
+
+
+def _recorded(gradebook: Gradebook, week: str) -> tuple[dict[str, Score], float]:
+    try:
+        points = gradebook.find_assignment(week).max_score
+    except MissingEntry:
+        return {}, 0
+    found = {
+        one.student.id: Score(
+            max(0.0, one.score - one.late_submission_penalty),
+            one.late_submission_penalty,
+            sum(grade.needs_manual_grade for notebook in one.notebooks for grade in notebook.grades),
+        )
+        for one in gradebook.assignment_submissions(week)
+    }
+    return found, points
 
 
 def harmless(cell: str) -> str:

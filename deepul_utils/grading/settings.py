@@ -18,7 +18,7 @@ from nbgrader.preprocessors import (
     SaveAutoGrades,
 )
 from nbgrader.utils import find_all_files
-from sqlalchemy.exc import SAWarning
+from sqlalchemy.exc import OperationalError, SAWarning
 from traitlets.config import Config
 from traitlets.config.loader import PyFileConfigLoader
 
@@ -84,6 +84,11 @@ def _folders(root: Path, course: Path) -> Config:
     config.CourseDirectory.source_directory = os.path.relpath(root / "solutions", course)
     config.CourseDirectory.release_directory = os.path.relpath(root / "exercises", course)
     return config
+
+
+def not_opened(error: OperationalError) -> str:
+    """What to say of a gradebook that cannot be opened: its server is not there, or it is locked."""
+    return f"the gradebook cannot be opened: {' '.join(str(error.orig).split())}"
 
 
 class NbgraderFailed(Exception):
