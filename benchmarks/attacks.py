@@ -194,7 +194,7 @@ def contents(root: Path) -> dict[str, bytes]:
     return {
         str(path.relative_to(root)): path.read_bytes()
         for path in root.rglob("*")
-        if path.is_file() and path.relative_to(root).parts[0] not in made
+        if record.is_file(path) and path.relative_to(root).parts[0] not in made
     }
 
 
