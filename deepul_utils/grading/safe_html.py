@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+import secrets
 from html import escape
 from typing import Any
 
@@ -17,6 +18,7 @@ from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from nbconvert.preprocessors import Preprocessor
 from nbformat import NotebookNode
 
+from deepul_utils.grading.formulas import mathml
 from deepul_utils.grading.kernel import SHOWN
 
 _HEADINGS = {f"h{level}" for level in range(1, 7)}
@@ -70,8 +72,39 @@ def markdown2html(context: Context, source: str) -> str:
     """The filter of that name in nbconvert's templates, cleaned."""
     if len(source) > _LENGTH_LIMIT:
         return clean(source)
-    renderer = IPythonRenderer(escape=False, attachments=context.get("cell", {}).get("attachments", {}))
-    return clean(MarkdownWithMath(renderer=renderer).render(source))
+    return _page(source, context.get("cell", {}).get("attachments", {}))
+
+
+def _page(source: str, attachments: Any = ()) -> str:
+    renderer = _Renderer(escape=False, attachments=dict(attachments))
+    return renderer.with_formulas(clean(MarkdownWithMath(renderer=renderer).render(source)))
+
+
+class _Renderer(IPythonRenderer):
+    """Leaves a mark for each formula, which nobody can guess, and puts MathML there once the page is clean."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self._mark = f"formula{secrets.token_hex(8)}n"
+        self._formulas: list[str] = []
+
+    def with_formulas(self, html: str) -> str:
+        """The cleaned page with its formulas; none where a mark came into a tag, as that of a heading into its id."""
+        shown = re.sub(r"<[^<>]*>", lambda tag: re.sub(rf"{self._mark}\d+;", "", tag[0]), html)
+        return re.sub(rf"{self._mark}(\d+);", lambda mark: self._formulas[int(mark[1])], shown)
+
+    def _keep(self, formula: str) -> str:
+        self._formulas.append(formula)
+        return f"{self._mark}{len(self._formulas) - 1};"
+
+    def inline_math(self, body: str) -> str:
+        return self._keep(mathml(body))
+
+    def block_math(self, body: str) -> str:
+        return self._keep(mathml(body, "block"))
+
+    def latex_environment(self, name: str, body: str) -> str:
+        return self._keep(mathml(f"\\begin{{{name}}}{body}\\end{{{name}}}", "block"))
 
 
 class Pages(HTMLExporter):
@@ -99,6 +132,8 @@ class CleanOutputs(Preprocessor):
                 continue
             output.metadata = NotebookNode()  # a picture's width reaches the page without quotes
             output.data = NotebookNode({mime: data for mime, data in output.data.items() if mime in SHOWN})
+            if "text/latex" in output.data and len(output.data["text/latex"]) < _LENGTH_LIMIT:
+                output.data["text/markdown"] = output.data.pop("text/latex")  # formulas are shown there
             if "text/html" in output.data:
                 output.data["text/html"] = clean(output.data["text/html"])
         return cell, resources

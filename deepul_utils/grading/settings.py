@@ -17,6 +17,7 @@ from nbgrader.preprocessors import (
     OverwriteKernelspec,
     SaveAutoGrades,
 )
+from nbgrader.server_extensions.formgrader import handlers
 from nbgrader.utils import find_all_files
 from sqlalchemy.exc import OperationalError, SAWarning
 from traitlets.config import Config
@@ -59,6 +60,8 @@ def settings(root: Path, course: Path | None = None) -> Config:
     config.Exporter.optimistic_validation = True  # once a notebook, instead of after each step
     # For feedback and for formgrader: pages with students' text and outputs run in a person's browser.
     config.HTMLExporter.preprocessors = [safe_html.CleanOutputs]
+    # Before nbgrader's own, so that no page asks another host for MathJax: formulas are MathML.
+    config.HTMLExporter.extra_template_basedirs = [str(Path(__file__).with_name("templates")), handlers.template_path]
     config.HTMLExporter.filters = {"markdown2html": safe_html.markdown2html}
     return config
 

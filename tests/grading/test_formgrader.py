@@ -24,7 +24,7 @@ WEEK = tiny_homework.WEEK
 def formgrader(shared_course, tmp_path_factory):
     """The address of formgrader, started in a course with one graded submission that has words and no code."""
     course = shared_course
-    notebook = course.answered(why="Since a half is **a half**.")
+    notebook = course.answered(why=r"Since a half is **a half**: $\frac{1}{2}$.")
     notebook.cells = [cell for cell in notebook.cells if cell.cell_type == "markdown"]
     course.submit("ada", notebook)
     [result] = engine.grade(course.root, WEEK, ["ada"], course=course.root)
@@ -61,9 +61,13 @@ def await_page(url, server):
 @pytest.fixture
 def page(browser, formgrader):
     page = browser.new_page()
+    asked = set()
+    page.on("request", lambda request: asked.add(request.url))
     page.goto(formgrader)
     yield page
     page.close()
+    own = formgrader.removesuffix("formgrader")
+    assert {url for url in asked if not url.startswith((own, "data:"))} == set()
 
 
 def test_the_scores_are_there(page, formgrader):
@@ -79,6 +83,8 @@ def test_a_written_answer_is_read_and_given_its_points(page, formgrader, shared_
     page.get_by_role("link", name="Submission #1").click()
     page.get_by_text("Since a half is").wait_for()
     page.get_by_text("the notebook has no `double`").wait_for()
+    half = page.locator("math mfrac")
+    assert half.bounding_box()["height"] > 1.5 * half.locator("mn").first.bounding_box()["height"]
     page.wait_for_load_state("networkidle")  # formgrader listens to its fields once it has fetched the grades
     score = page.locator("input#sums-why")
     score.fill("0.5")
