@@ -129,7 +129,7 @@ def outcomes(class_room, kernels, attack):
     where = {"notebook": "sums", "assignment": WEEK, "student": "eve", "db_url": f"sqlite:///{root}/gradebook.db"}
     read = parse(submission(class_room, attack))
     notebook, _ = RestoreCells().preprocess(read, {"nbgrader": where})
-    judged = judge(notebook, partial(kernels, "histograms"), timeout=PATIENCE, seed=SEED)
+    judged = judge(notebook, partial(kernels, "sums"), timeout=PATIENCE, seed=SEED)
     assert list(judged) == ["sums-double", "sums-half"]
     text = nbformat.writes(notebook)
     return [judged["sums-double"].score, judged["sums-half"].score], text
