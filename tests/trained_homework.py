@@ -1,4 +1,7 @@
-"""A question that asks for the weights of a model of week 1, and what students answer, honest and not."""
+"""A question that asks for the weights of a model of week 1, and what students answer, honest and not.
+
+Importing it registers the question, here and in the grader's processes.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from deepul_utils.checks.question import QUESTIONS, Question, question
+from deepul_utils.checks.question import QUESTIONS, question
 from deepul_utils.checks.trained import limits, loaded, softmax_loss
 from deepul_utils.models.toy_autoregressive import ToyAutoregressive
 from deepul_utils.training import Batches, fit
@@ -26,19 +29,18 @@ def draw(n: int, seed: int) -> np.ndarray:
     return np.stack([x0, x1, (x0 + x1 + noise[1]) % K], axis=1)
 
 
-def trained(student: Any, case: Any, seed: int, weights: Any) -> None:
-    """The check: two limits, on test data that are drawn afresh for each seed."""
-    test = draw(2000, seed)
-    limits(
-        case,
-        lambda: softmax_loss(loaded(student.build_model, weights), test, K, seed=seed),
-        {1.6: 1, REACHED: 3},
-        implausible=IMPLAUSIBLE,
-    )
+if "toys.trained" not in QUESTIONS:
 
-
-def register() -> Question:
-    return QUESTIONS.get("toys.trained") or question("toys.trained", points=4, weights="toys")(trained)
+    @question("toys.trained", points=4, weights="toys")
+    def trained(student: Any, case: Any, seed: int, weights: Any) -> None:
+        """Two limits, on test data that are drawn afresh for each seed."""
+        test = draw(2000, seed)
+        limits(
+            case,
+            lambda: softmax_loss(loaded(student.build_model, weights), test, K, seed=seed),
+            {1.6: 1, REACHED: 3},
+            implausible=IMPLAUSIBLE,
+        )
 
 
 @cache

@@ -9,8 +9,9 @@ import trained_homework
 from nbformat.v4 import new_code_cell, new_notebook
 from safetensors.torch import save
 
-from deepul_utils.checks.question import QUESTIONS
+from deepul_utils.course.release import release
 from deepul_utils.data.mnist import DataUnavailable
+from deepul_utils.grading import engine
 from deepul_utils.grading.check import check
 from deepul_utils.grading.judge import judge
 from deepul_utils.grading.kernel import LocalProcess
@@ -18,12 +19,6 @@ from deepul_utils.grading.sandbox import WarmStart
 
 pytestmark = pytest.mark.xdist_group("weights")
 SEED = 20
-
-
-@pytest.fixture(scope="module", autouse=True)
-def question():
-    yield trained_homework.register()
-    del QUESTIONS["toys.trained"]
 
 
 @pytest.fixture(scope="module")
@@ -121,3 +116,37 @@ def test_deepul_check_reads_the_file_beside_the_notebook(files, tmp_path):
     (tmp_path / "toys.safetensors").write_bytes(files["toys.safetensors"])
     [found] = check(tmp_path / "toys.ipynb", timeout=30)
     assert [case.message for case in found.cases] == ["", ""]
+
+
+def test_a_class_hands_in_weights(files, tmp_path):
+    """Through release, nbgrader and the workers: weights beside the notebook, none, and those of another model."""
+
+    def marks(**more):
+        usual = {"schema_version": 3, "grade": False, "solution": False, "locked": False, "task": False}
+        return {"nbgrader": usual | more}
+
+    body = "    return Net()"
+    answer = trained_homework.HONEST.strip().replace(body, f"    ### BEGIN SOLUTION\n{body}\n    ### END SOLUTION")
+    solution = notebook()
+    solution.cells[0] = new_code_cell(answer, metadata=marks(grade_id="toys-trained-answer", solution=True))
+    solution.cells[1].metadata = marks(grade_id="toys-trained", grade=True, locked=True, points=4)
+    solution.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
+    path = tmp_path / "solutions" / "week1_toys" / "toys.ipynb"
+    path.parent.mkdir(parents=True)
+    nbformat.write(solution, path)
+    [released] = release(tmp_path, "week1_toys")
+    answered = nbformat.read(released, as_version=4)
+    answered.cells[0].source = trained_homework.HONEST
+    other = {name: tensor[:3] for name, tensor in trained_homework.right_weights().items()}
+    for student, weights in {"ada": files["toys.safetensors"], "bob": None, "eve": save(other)}.items():
+        folder = tmp_path / "submitted" / student / "week1_toys"
+        folder.mkdir(parents=True)
+        nbformat.write(answered, folder / "toys.ipynb")
+        if weights:
+            (folder / "toys.safetensors").write_bytes(weights)
+    graded = engine.grade(tmp_path, "week1_toys", ["ada", "bob", "eve"], course=tmp_path, jobs=1)
+    found = {one.student: (one.score, one.problems) for one in graded}
+    assert found["ada"] == (4, ())
+    assert found["bob"][0] == found["eve"][0] == 0
+    assert "there is no toys.safetensors beside the notebook" in found["bob"][1][0]
+    assert "Error(s) in loading state_dict" in found["eve"][1][0]
