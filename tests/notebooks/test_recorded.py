@@ -29,3 +29,14 @@ def test_table_is_in_step_with_the_results(chapter, names):
         losses = [run["test_loss"], run["published"]["test_loss"], run["floor"]]
         assert shown[:3] == [round(loss, 4) for loss in losses], "run `make execute`"
         assert run["test_loss"] <= run["published"]["test_loss"]
+
+
+def test_made_shows_its_run_on_mnist():
+    cells = {cell.id: cell for cell in read(ROOT / "book/week2_autoregressive/made.ipynb").cells}
+    run = json.loads((ROOT / "book/results/made-mnist.json").read_text(encoding="utf-8"))
+    rows = {
+        row.split()[0]: float(row.split()[1]) for row in cells["numbers-recorded"].outputs[0].text.splitlines()[1:3]
+    }
+    losses = {"ours": run["test_loss"], "published": run["published"]["test_loss"]}
+    assert rows == {name: round(loss, 4) for name, loss in losses.items()}, "run `make execute`"
+    assert run["test_loss"] <= run["published"]["test_loss"]
