@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 import tiny_homework
+from jupyter_client.manager import KernelManager
 
 from deepul_utils.grading import container, edition, engine, sandbox
 from deepul_utils.grading.container import IMAGE, Containers
@@ -119,6 +120,28 @@ def test_a_kernel_in_podman_is_interrupted_and_ends_with_too_much_memory(podman:
     assert not kernel.alive
     kernel.stop()
     start.close()
+    assert containers(podman) == before
+
+
+def test_jupyters_own_tools_start_a_kernel_in_podman(
+    podman: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = containers(podman)
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path))
+    spec = json.loads(Path(container.__file__).with_name("kernelspec").joinpath("kernel.json").read_text())
+    spec["metadata"]["kernel_provisioner"]["config"] = {"sandbox": "podman"}
+    place = tmp_path / "kernels" / "in-podman"
+    place.mkdir(parents=True)
+    place.joinpath("kernel.json").write_text(json.dumps(spec))
+    manager = KernelManager(kernel_name="in-podman")
+    manager.start_kernel()
+    client = manager.blocking_client()
+    client.start_channels()
+    client.wait_for_ready(timeout=60)
+    reply = client.execute_interactive("import os", user_expressions={"user": "os.getuid()"}, timeout=60)
+    assert reply["content"]["user_expressions"]["user"]["data"]["text/plain"] == str(os.getuid() or 1000)
+    client.stop_channels()
+    manager.shutdown_kernel(now=True)
     assert containers(podman) == before
 
 
