@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 
 from nbgrader.api import Gradebook
 from nbgrader.coursedir import CourseDirectory
+from sqlalchemy.exc import OperationalError
 from traitlets.config import Config
 
 from deepul_utils.course.release import generate
@@ -22,7 +23,7 @@ from deepul_utils.grading.cache import FOLDER, Cache, DiskFailed
 from deepul_utils.grading.job import Job
 from deepul_utils.grading.pool import ClusterUnavailable, Pool, cluster, local
 from deepul_utils.grading.record import JudgeCells, RestoreCells, is_file, read
-from deepul_utils.grading.recorder import GradebookUnavailable, Recorder, failed, one_gradebook
+from deepul_utils.grading.recorder import GradebookUnavailable, Recorder, failed, one_gradebook, unavailable
 from deepul_utils.grading.report import Graded
 from deepul_utils.grading.settings import load
 
@@ -100,6 +101,8 @@ def grade(
             yield from _Run(config, folders, pool, force).grade(students)
     except (ClusterUnavailable, DiskFailed, GradebookUnavailable) as error:
         raise GradingError(str(error)) from None
+    except OperationalError as error:
+        raise GradingError(unavailable(error)) from None
 
 
 @dataclass
@@ -166,6 +169,8 @@ class _Run:
         try:
             notebook, _ = self._restore.preprocess(read(path), {"nbgrader": where})
             return self._judge.job(notebook, path.stem, path.parent)
+        except OperationalError:
+            raise
         except Exception:
             return None
 

@@ -117,10 +117,7 @@ class Recorder:
             return self._result(student)
         except (NbgraderFailed, OperationalError) as error:
             if cause := _operational(error):
-                raise GradebookUnavailable(
-                    f"the gradebook cannot be written to ({cause.orig}); what was judged is kept: "
-                    "see to it, and give the command again"
-                ) from None
+                raise GradebookUnavailable(unavailable(cause)) from None
             return failed(student, f"nbgrader could not grade it: {error}")
 
     def _record(self, student: str, name: str, fingerprint: str) -> None:
@@ -188,6 +185,12 @@ class Recorder:
 def failed(student: str, why: str) -> Graded:
     """The result of a student of whom nothing could be recorded."""
     return Graded(student, None, 0, 0, (why,))
+
+
+def unavailable(error: OperationalError) -> str:
+    """What to say where the gradebook cannot be read or written."""
+    what = " ".join(str(error.orig).split())
+    return f"the gradebook cannot be used ({what}); what was judged is kept: see to it, and give the command again"
 
 
 def _hash(value: Any) -> str:
