@@ -2,10 +2,10 @@
 
     python benchmarks/attacks.py [ATTACK ...]
 
-Prints a row as soon as it has it: the points that an attacker gets beyond what the answers deserve, whether the
-student after the attacker is still graded, whether anything was learned, and what is left behind. Plain nbgrader
-runs an attack with the rights of whoever grades: here it gets a throwaway course in a sandbox of its own, and a
-control group for its bombs, which needs root.
+Prints a row as soon as it has it: the points that an attacker gets beyond what the answer deserves (2 at most),
+whether the student after the attacker is still graded, whether anything was learned, and what is left behind. Plain
+nbgrader runs an attack with the rights of whoever grades: here it gets a throwaway course in a sandbox of its own, and
+a control group for its bombs, which needs root.
 """
 
 from __future__ import annotations
@@ -166,7 +166,7 @@ def listening() -> Iterator[int]:
 
 def found(root: Path, student: str, name: str, left: list[str]) -> Found:
     """What the gradebook and the graded notebook say of the attacker and of the student behind."""
-    scores: dict[str, dict[str, float | None]] = {}
+    scores: dict[str, float] = {}
     with Gradebook(f"sqlite:///{root}/gradebook.db") as gradebook:
         for one in (student, NEXT):
             try:
@@ -174,17 +174,13 @@ def found(root: Path, student: str, name: str, left: list[str]) -> Found:
             except MissingEntry:
                 continue
             grades = {grade.name: grade for grade in submission.grades}
-            scores[one] = {grade: grades[grade].score for grade in ("sums-double", "sums-half")}
+            if grades["sums-double"].auto_score is not None:
+                scores[one] = grades["sums-double"].score
             if any(grade.manual_score is not None for grade in grades.values()):
                 left.append("manual scores")
-            if any(grade.auto_score is None for grade in grades.values() if grade.name != "sums-why"):
-                del scores[one]
     path = root / "autograded" / student / WEEK / "sums.ipynb"
     said = attacks.shown(path.read_text()) if path.exists() else ""
-    points = None
-    if student in scores:
-        gained = zip(scores[student].values(), attacks.deserved(name), (2, 3), strict=True)
-        points = sum(got - (limit if right is None else right) for got, right, limit in gained)
+    points = scores[student] - (attacks.deserved(name)[0] or 0) if student in scores else None
     return Found(points, NEXT in scores, "LEARNED" in said, list(dict.fromkeys(left)))
 
 
