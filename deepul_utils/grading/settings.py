@@ -6,10 +6,12 @@ import logging
 import os
 import sys
 import warnings
+from datetime import datetime
 from pathlib import Path
 
 from nbgrader.converters import base
 from nbgrader.converters.base import BaseConverter
+from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import (
     AssignLatePenalties,
     CheckCellMetadata,
@@ -33,7 +35,8 @@ def settings(root: Path, course: Path | None = None) -> Config:
     """nbgrader's configuration for the course whose repository is `root`.
 
     Also puts this Python's programs on PATH, where nbgrader looks for alembic, silences SQLAlchemy on nbgrader, and
-    keeps nbgrader from following links in what was handed in: it would copy what they lead to into the feedback.
+    keeps nbgrader from following links in what was handed in: it would copy what they lead to into the feedback, and
+    wait for ever on a pipe.
 
     Args:
         root: the repository, with solutions/ and exercises/.
@@ -44,7 +47,9 @@ def settings(root: Path, course: Path | None = None) -> Config:
         os.environ["PATH"] = programs + os.pathsep + os.environ["PATH"]
     warnings.filterwarnings("ignore", "Object of type <Submitted", SAWarning)
     base.find_all_files = _find_files
+    CourseDirectory.get_existing_timestamp = _timestamp
     config = _folders(root.resolve(), (course or root).resolve())
+    config.CourseDirectory.course_id = "course"  # assignments belong to one, and PostgreSQL wants it to be there
     config.CourseDirectory.ignore = [".ipynb_checkpoints", "__pycache__", "*.pyc", "feedback", "*_hand_in.zip"]
     config.ClearSolutions.code_stub = {"python": "raise NotImplementedError()"}
     config.Autograde.exporter_class = SubmissionReader
@@ -68,6 +73,13 @@ def settings(root: Path, course: Path | None = None) -> Config:
 
 def _find_files(path: str, exclude: list[str] | None = None) -> list[str]:
     return [name for name in find_all_files(path, exclude) if is_file(Path(name))]
+
+
+_read_timestamp = CourseDirectory.get_existing_timestamp
+
+
+def _timestamp(self: CourseDirectory, folder: str) -> datetime | None:
+    return _read_timestamp(self, folder) if is_file(Path(folder, "timestamp.txt")) else None
 
 
 def load(root: Path, course: Path) -> Config:
