@@ -51,7 +51,7 @@ def made_masks(dims: int, hidden: Sequence[int], order: ArrayLike | None = None)
     Returns:
         A boolean tensor (units out, units in) for each layer; the first has D columns and the last D rows.
 
-    Paper: Germain et al., "MADE: Masked Autoencoder for Distribution Estimation" (2015), section 3.
+    Paper: Germain et al., "MADE: Masked Autoencoder for Distribution Estimation" (2015).
 
     Example:
         >>> into, out = made_masks(3, [4])
