@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from nbformat import NotebookNode
-from nbgrader.api import Course, Gradebook
+from nbgrader.api import Gradebook
 from nbgrader.converters import GenerateAssignment
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.nbgraderformat import MetadataValidator, SchemaTooNewError, SchemaTooOldError, ValidationError
@@ -135,31 +135,21 @@ def _grade_mistakes(cell: NotebookNode, ids: Counter[str]) -> Iterator[str]:
         yield f"has no answer: mark the solution's cell with the grade_id '{marks.grade_id}-answer'"
 
 
-def _open_gradebook(db_url: str) -> None:
-    """Make sure that the gradebook is there, with the nameless course that nbgrader's assignments belong to.
-
-    nbgrader leaves that out, which SQLite bears and PostgreSQL does not.
-    """
-    try:
-        with Gradebook(db_url) as gradebook:
-            gradebook.db.merge(Course(id=""))
-            gradebook.db.commit()
-    except OperationalError as error:
-        raise HomeworkError(not_opened(error)) from None
-
-
 def generate(root: Path, week: str, into: Path, db_url: str | None = None) -> None:
     """Let nbgrader write the students' edition of `week` to `into`, and record it in the gradebook where one is given.
 
     Raises:
-        HomeworkError: nbgrader refused, and why.
+        HomeworkError: nbgrader refused, or the gradebook cannot be opened, and why.
     """
     config = settings(root)
     config.CourseDirectory.release_directory = os.path.relpath(into, root)
     config.SaveCells.enabled = db_url is not None
     if db_url:
         config.CourseDirectory.db_url = db_url
-        _open_gradebook(db_url)
+        try:
+            Gradebook(db_url).close()
+        except OperationalError as error:
+            raise HomeworkError(not_opened(error)) from None
     folders = CourseDirectory(config=config, assignment_id=week)
     try:
         start(GenerateAssignment(coursedir=folders, config=config, no_database=db_url is None, force=True))

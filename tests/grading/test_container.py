@@ -63,6 +63,7 @@ def podman(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         path = f"ENV PATH={Path(sys.executable).parent}:/usr/bin:/bin"
         subprocess.run([found, "import", "--quiet", "--change", path, folder / "image.tar", IMAGE], check=True)
         yield found
+        subprocess.run([found, "kill", "--all"], capture_output=True)
 
 
 @pytest.fixture(scope="module")

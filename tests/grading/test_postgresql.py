@@ -62,6 +62,17 @@ def graded(database: str, shared_course):
     (course.root / settings.FILE).write_text(f"{config}c.CourseDirectory.db_url = {url!r}\n")
     course.submit("ada", course.answered())
     course.submit("bob", course.answered(half="    return x"))
+    # Before there is anything else in the database.
+    due = [
+        Path(sys.executable).with_name("nbgrader"),
+        "db",
+        "assignment",
+        "add",
+        WEEK,
+        "--duedate",
+        "2200-01-01 12:00:00 UTC",
+    ]
+    subprocess.run(due, cwd=course.root, check=True)
     return course, url, grade(course)
 
 
