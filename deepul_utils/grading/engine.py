@@ -27,6 +27,8 @@ from deepul_utils.grading.recorder import GradebookUnavailable, Recorder, failed
 from deepul_utils.grading.report import Graded
 from deepul_utils.grading.settings import load
 
+_LOOK = 60  # seconds without a result after which to look whether anybody judges
+
 
 class GradingError(Exception):
     """A week cannot be graded, or not to its end; the message says why and what to do."""
@@ -143,8 +145,11 @@ class _Run:
                     yield failed(ready.student, ready.failed)
                 else:
                     yield self._recorder.record(ready.student, ready.fingerprint)
-            else:
-                wait(self._judging, return_when=FIRST_COMPLETED)
+            elif not wait(self._judging, _LOOK, FIRST_COMPLETED).done and not self._pool.alive():
+                raise ClusterUnavailable(
+                    "the Dask cluster has no workers any more; what was judged is kept: "
+                    "start some, and give the command again"
+                )
 
     def _begin(self, student: str) -> _Submission:
         """Send those of a student's notebooks to the workers that are not judged yet."""

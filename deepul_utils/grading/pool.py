@@ -33,6 +33,7 @@ class Pool:
     executor: Executor
     size: int
     judge: Callable[[Job], str]
+    alive: Callable[[], bool] = lambda: True  # whether there is anybody left
 
     def submit(self, job: Job) -> Future[str]:
         """Have it judged."""
@@ -181,7 +182,12 @@ def cluster(scheduler: str) -> Iterator[Pool]:
             raise ClusterUnavailable(
                 f"the Dask scheduler at {scheduler} has no workers; start `dask worker {scheduler}` on each machine"
             ) from None
-        yield Pool(client.get_executor(pure=False), sum(client.nthreads().values()), judge_elsewhere)
+        yield Pool(
+            client.get_executor(pure=False),
+            sum(client.nthreads().values()),
+            judge_elsewhere,
+            lambda: bool(client.nthreads()),
+        )
 
 
 def _serve(connection: Connection) -> None:

@@ -16,6 +16,7 @@ from deepul_utils.cli import app
 from deepul_utils.course.release import HomeworkError, generate
 from deepul_utils.grading import engine, settings
 from deepul_utils.grading.engine import GradingError
+from deepul_utils.grading.pool import Pool
 
 # One worker grades the class for all of these tests.
 pytestmark = [pytest.mark.xdist_group("engine"), pytest.mark.timeout(900)]
@@ -103,6 +104,54 @@ def test_manual_scores_stay_when_graded_again(graded, shared_course):
     assert again.score == 5.5
 
 
+def written(*folders):
+    """When each file in them was written."""
+    return {path: path.stat().st_mtime_ns for folder in folders for path in folder.rglob("*")}
+
+
+def test_a_second_run_judges_and_records_nothing_again(graded, shared_course, monkeypatch):
+    root = shared_course.root
+    before = written(root / "autograded", root / "feedback")
+    monkeypatch.setattr(Pool, "submit", lambda self, job: pytest.fail("judged again"))
+    results = engine.grade(root, WEEK, ["ben b.", "cora", "dan"], course=root, timeout=60)
+    again = {result.student: result for result in results}
+    assert again == {name: graded[name] for name in again}
+    assert written(root / "autograded", root / "feedback") == before
+
+
+def test_a_score_by_hand_reaches_the_feedback_and_nothing_else(graded, shared_course, monkeypatch):
+    root, page = shared_course.root, shared_course.root / "feedback/ben b." / WEEK / "sums.html"
+    before = written(root / "autograded")
+    with Gradebook(f"sqlite:///{root}/gradebook.db") as gradebook:
+        gradebook.find_comment("sums-double-answer", "sums", WEEK, "ben b.").manual_comment = "Look at zero again."
+        gradebook.db.commit()
+    monkeypatch.setattr(Pool, "submit", lambda self, job: pytest.fail("judged again"))
+    [again] = engine.grade(root, WEEK, ["ben b."], course=root, timeout=60)
+    assert again == graded["ben b."]
+    assert "Look at zero again." in page.read_text()
+    assert written(root / "autograded") == before
+
+
+def test_force_judges_again_and_what_has_changed_is_judged_once_for_all(graded, shared_course, monkeypatch):
+    root, judged, submit = shared_course.root, [], Pool.submit
+    monkeypatch.setattr(Pool, "submit", lambda self, job: judged.append(job.cells) or submit(self, job))
+    shared_course.submit("eve", shared_course.answered("    return x + x"))
+    shared_course.submit("fay", shared_course.answered("    return x + x"))
+    try:
+        results = list(engine.grade(root, WEEK, ["cora", "eve", "fay"], course=root, force=True, jobs=1))
+    finally:
+        shutil.rmtree(root / "submitted/eve")
+        shutil.rmtree(root / "submitted/fay")
+    assert sorted((result.student, result.score) for result in results) == [("cora", 0), ("eve", 5), ("fay", 5)]
+    assert len(judged) == len(set(judged)) == 2
+
+
+def test_only_those_named_are_graded(graded, shared_course):
+    assert engine.submissions(shared_course.root, WEEK, ["a*", "cora"]) == ["ada", "cora"]
+    with pytest.raises(GradingError, match=r"no folder .*zed"):
+        engine.submissions(shared_course.root, WEEK, ["a*", "zed"])
+
+
 def test_nbgraders_own_command_gives_the_same_scores(graded, shared_course, tmp_path):
     root = tmp_path / "elsewhere"
     for name in ("solutions", "submitted"):
@@ -116,6 +165,7 @@ def test_nbgraders_own_command_gives_the_same_scores(graded, shared_course, tmp_
     done = subprocess.run(command, cwd=root, env=bare, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert scores(root) == {name: EXPECTED[name] for name in ("ada", "ben b.", "cora")}
+    assert len(list((root / "judged").glob("*.json"))) == 3  # what it judged is kept
 
 
 def test_changed_questions_are_refused_once_graded(graded, shared_course, tmp_path, monkeypatch):

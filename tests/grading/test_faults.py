@@ -213,6 +213,23 @@ def test_a_dask_worker_is_killed_and_every_submission_is_graded_once(course):
     assert sum(students.ran.values()) <= len(names) + 2  # what the killed worker had
 
 
+def test_a_cluster_without_workers_is_said(course, monkeypatch):
+    monkeypatch.setattr(engine, "_LOOK", 1)
+    students = Class(course, ["ada", "ben"])
+    students.submit("ben", "import time\ntime.sleep(1000)")
+    address = f"tcp://127.0.0.1:{(port := free_port())}"
+    with (
+        dask("scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard"),
+        dask("worker", address, "--nthreads", "1", "--no-nanny", "--no-dashboard") as worker,
+    ):
+        root = course.root
+        running = engine.grade(root, WEEK, ["ada", "ben"], course=root, timeout=60, sandbox="none", scheduler=address)
+        assert next(running).score == 5
+        worker.kill()
+        with pytest.raises(GradingError, match="the Dask cluster has no workers any more; what was judged is kept"):
+            list(running)
+
+
 def test_without_a_cluster_the_command_says_what_to_start(students, monkeypatch):
     monkeypatch.setattr(pool, "_JOIN", 1)
     with pytest.raises(GradingError, match=r"there is no Dask scheduler at tcp://127\.0\.0\.1:\d+; start"):
