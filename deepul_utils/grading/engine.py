@@ -97,7 +97,7 @@ def grade(
     folders = CourseDirectory(config=config, assignment_id=week)
     with TemporaryDirectory() as unused:
         generate(root, week, into=Path(unused), db_url=folders.db_url)
-    workers = cluster(scheduler) if scheduler else local(jobs or len(os.sched_getaffinity(0)))
+    workers = cluster(scheduler) if scheduler else local(jobs or os.cpu_count() or 1)
     try:
         with workers as pool, one_gradebook(folders.db_url):
             yield from _Run(config, folders, pool, force).grade(students)
