@@ -5,7 +5,7 @@
 "Naive" is what public PyTorch implementations do: for each pixel the whole image goes through the network again, with
 7 x 7 kernels of which the mask zeroes one half. All three samplers get the same noise and must give the same images, or
 the benchmark fails. Rows of one table are measured in turns, so that other work on the machine slows all of them; times
-are medians. At full size it takes some ten minutes, nearly all of them naive; `--size 8 --width 16 --layers 2` takes seconds.
+are medians. At full size it takes some ten minutes, nearly all of them naive; `--size 8 --width 16` takes seconds.
 """
 
 from __future__ import annotations
