@@ -357,13 +357,15 @@ def train(
 
     **Example:** `deepul train histogram-one-bump`
     """
-    from rich.table import Table
+    from rich.table import Column, Table
 
     from deepul_utils.course.recipes import RECIPES, measure
     from deepul_utils.training import CheckpointError, describe_device
 
     if recipe is None:
-        table = Table("Recipe", "What it trains", "Loss to meet, in nats per dimension", box=None)
+        table = Table(
+            Column("Recipe", no_wrap=True), "What it trains", "Loss to meet, in nats per dimension", box=None
+        )
         for name, one in RECIPES.items():
             table.add_row(name, one.about, f"{one.published[0]:.4f}")
         console.print(table)
@@ -386,7 +388,7 @@ def train(
     console.print(
         f"mean {result['test_loss']:.4f} {result['unit']}; published {result['published']['test_loss']:.4f}{floor}"
     )
-    console.print(f"[green]✓[/] {results / recipe}.json")
+    console.print(f"[green]✓[/] {results / recipe}.json", soft_wrap=True)
 
 
 @app.command(rich_help_panel=STUDENT)

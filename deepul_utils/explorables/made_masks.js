@@ -1,5 +1,6 @@
 // MADE's masks: a network from x at the bottom to the logits at the top, whose connections follow from the degrees.
 
+const RADIUS = 15; // of a unit
 const range = (n) => Array.from({ length: n }, (_, i) => i);
 const spread = (dims, units) => range(units).map((j) => Math.floor((j * Math.max(dims - 1, 1)) / units));
 const subscript = (n) => String.fromCharCode(0x2080 + n);
@@ -55,6 +56,7 @@ function render({ model, el }) {
   const network = h("div");
   const grids = h("div");
   const told = status();
+  const respread = button("Spread the degrees", () => set({ degrees: evenly() }));
   const strict = h("input", { type: "checkbox", style: `accent-color:${COLOURS.bad}`, onchange: () => set({ strict: !strict.checked }) });
   el.append(
     row(
@@ -65,7 +67,7 @@ function render({ model, el }) {
     row(
       button("Shuffle the ordering", shuffle),
       button("In order", () => set({ order: range(model.get("dims")), picked: model.get("dims") - 1 })),
-      button("Spread the degrees", () => set({ degrees: evenly() })),
+      respread,
       h("label", { style: "display:flex;gap:.5em;align-items:center" }, strict, "≥ into the outputs: a mistake"),
     ),
     network,
@@ -100,12 +102,14 @@ function render({ model, el }) {
     masks.forEach((mask, l) => mask.forEach((row, j) => row.forEach((kept, k) => {
       const bright = kept && lit[l][k] && lit[l + 1][j];
       const colour = bad && bright ? COLOURS.bad : COLOURS.model;
-      if (kept) (bright ? above : edges).append(s("line", { x1: X(l, k), y1: Y(l), x2: X(l + 1, j), y2: Y(l + 1), stroke: bright ? colour : "currentColor", "stroke-opacity": bright ? 1 : 0.22, "stroke-width": bright ? 2.2 : 1 }));
+      const [dx, dy] = [X(l + 1, j) - X(l, k), Y(l + 1) - Y(l)];
+      const part = RADIUS / Math.hypot(dx, dy); // from rim to rim
+      if (kept) (bright ? above : edges).append(s("line", { x1: X(l, k) + part * dx, y1: Y(l) + part * dy, x2: X(l + 1, j) - part * dx, y2: Y(l + 1) - part * dy, stroke: bright ? colour : "currentColor", "stroke-opacity": bright ? 1 : 0.22, "stroke-width": bright ? 2.2 : 1 }));
     })));
     svg.append(edges, above);
     const circle = (row, k, on, colour, text) => [
-      s("circle", { cx: X(row, k), cy: Y(row), r: 15, fill: on ? colour : "#fff", stroke: on ? colour : COLOURS.quiet, "stroke-width": 2 }),
-      s("text", { x: X(row, k), y: Y(row) + 5, "text-anchor": "middle", "font-size": 14, fill: on ? "#fff" : "#23272e" }, String(text)),
+      s("circle", { cx: X(row, k), cy: Y(row), r: RADIUS, fill: colour, "fill-opacity": on ? 0.3 : 0, "pointer-events": "all", stroke: on ? colour : COLOURS.quiet, "stroke-width": on ? 3 : 2 }),
+      s("text", { x: X(row, k), y: Y(row) + 5, "text-anchor": "middle", "font-size": 14, fill: "currentColor" }, String(text)),
     ];
     const label = (row, k, dy, text) => s("text", { x: X(row, k), y: Y(row) + dy, "text-anchor": "middle", "font-size": 13, fill: "currentColor" }, text);
     rows.forEach((degrees, row) => degrees.forEach((degree, k) => {
@@ -151,6 +155,7 @@ function render({ model, el }) {
     drawNetwork([order, ...degrees, order], masks, litOf(masks, picked), wrong.length > 0);
     drawGrids(masks, paths, order);
     strict.checked = !model.get("strict");
+    respread.disabled = String(degrees) === String(evenly());
     const number = sees.reduce((total, j) => total + paths[picked][j], 0);
     told.textContent =
       `x${subscript(picked)} comes at position ${order[picked]}. Its output sees ${sees.length ? `${list(sees)}, by ${number} path${number > 1 ? "s" : ""}` : "nothing but its bias"}.` +

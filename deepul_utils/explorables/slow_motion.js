@@ -40,7 +40,7 @@ function render({ model, el }) {
       const done = t < step;
       if (text) {
         svg.append(s("rect", { x, y, width: cell, height: cell + 4, fill: "currentColor", "fill-opacity": 0.06, stroke: "none" }));
-        if (done) svg.append(s("text", { x: x + cell / 2, y: y + cell - 2, "text-anchor": "middle", "font-size": 16, "font-family": "monospace", fill: t === step - 1 ? COLOURS.model : "currentColor", "font-weight": t === step - 1 ? "bold" : "normal" }, labels[sample[i]]));
+        if (done) svg.append(s("text", { x: x + cell / 2, y: y + cell - 2, "text-anchor": "middle", "font-size": 16, "font-family": "monospace", fill: "currentColor", "font-weight": t === step - 1 ? "bold" : "normal" }, labels[sample[i]]));
       } else svg.append(s("rect", { x, y, width: cell, height: cell, fill: done ? "currentColor" : COLOURS.quiet, "fill-opacity": done ? sample[i] / (K - 1) : 0.22, stroke: "currentColor", "stroke-opacity": 0.15 }));
       if (t === step) svg.append(s("rect", { x, y, width: cell, height: text ? cell + 4 : cell, fill: "none", stroke: COLOURS.model, "stroke-width": 3 }));
     });

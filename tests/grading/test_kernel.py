@@ -84,16 +84,17 @@ def test_seconds_are_those_of_computing(python):
     assert time.monotonic() - began < 30
 
 
-def test_endless_printing_is_cut_and_stopped(python):
-    run = python.run("while True: print('x' * 1000)", 1)
-    assert run.stopped
+def test_endless_printing_is_cut_and_stopped(tmp_path):
+    """With what else it printed, the process may go: no more than `MESSAGE_LIMIT` crosses the wire at once."""
+    with Kernel(LocalProcess(tmp_path, "autograde")) as python:
+        run = python.run("while True: print('x' * 1000)", 1)
+    assert run.stopped == "took longer than 1 seconds"
     assert sum(len(o.text) for o in run.outputs) < kernel.OUTPUT_LIMIT + 1000
-    assert run.outputs[-1].text.endswith("... more was printed than a grader keeps ...\n")
-    assert python.run("1", 10).data("text/plain") == "1"
 
 
 def test_what_comes_after_a_flood_is_still_the_result(python):
     run = python.run("print('x' * 1_000_000)\n42", 10)
+    assert run.outputs[0].text.endswith("... more was printed than a grader keeps ...\n")
     assert run.data("text/plain") == "42"
 
 
