@@ -53,7 +53,7 @@ function render({ model, el }) {
     const { svg, plot, X, Y } = chart({ height: text ? 190 : 230, width: text && !narrow() ? 640 : 380, x: [-0.5, K - 0.5], y: [0, top], yTicks: [0, top / 2, top], xTicks: text ? [] : ticks([0, K - 1], Math.min(K - 1, 8)).filter(Number.isInteger), xLabel: text ? "next character" : "next value", yLabel: "probability", label: "The law of the next value" });
     parts.forEach((part, k) => {
       plot.append(s("rect", { x: X(k - 0.45), y: Y(part / total), width: X(0.9) - X(0), height: Y(0) - Y(part / total), fill: COLOURS.model, "fill-opacity": k === drawn ? 1 : 0.6 }));
-      if (text) plot.append(s("text", { x: X(k), y: Y(0) + 15, "text-anchor": "middle", "font-size": narrow() ? 11 : 13, "font-family": "monospace", fill: "currentColor", "aria-hidden": "true" }, labels[k] === " " ? "␣" : labels[k]));
+      if (text) plot.append(s("text", { x: X(k), y: Y(0) + 15, "text-anchor": "middle", "font-size": narrow() ? 12 : 13, "font-family": "monospace", fill: "currentColor", "aria-hidden": "true" }, labels[k] === " " ? "␣" : labels[k]));
     });
     law.replaceChildren(svg);
   }
