@@ -363,9 +363,7 @@ def train(
     from deepul_utils.training import CheckpointError, describe_device
 
     if recipe is None:
-        table = Table(
-            Column("Recipe", no_wrap=True), "What it trains", "Loss to meet, in nats per dimension", box=None
-        )
+        table = Table(Column("Recipe", no_wrap=True), "What it trains", "Loss to meet, in nats per dimension", box=None)
         for name, one in RECIPES.items():
             table.add_row(name, one.about, f"{one.published[0]:.4f}")
         console.print(table)
