@@ -4,7 +4,18 @@ from scipy import integrate
 from sklearn.datasets import make_moons
 
 from deepul_utils.checks import laws
-from deepul_utils.data.toy2d import HALF_MOONS_BOX, SMILEY_BOX, half_moons, on_grid, smiley, smiley_law
+from deepul_utils.data.toy2d import (
+    HALF_MOONS_BOX,
+    SMILEY_BOX,
+    half_moons,
+    half_moons_log_density,
+    on_grid,
+    smiley,
+    smiley_law,
+    smiley_log_density,
+)
+
+DENSITIES = [(smiley, smiley_log_density, SMILEY_BOX), (half_moons, half_moons_log_density, HALF_MOONS_BOX)]
 
 
 def test_smiley_is_the_published_set():
@@ -47,6 +58,45 @@ def test_smiley_law_integrates_the_density():
     for i, j in [(3, 9), (10, 3), (9, 4)]:  # an eye, the mouth
         mass, _ = integrate.dblquad(density, -3 + i / 2, -2.5 + i / 2, -2 + j / 2, -1.5 + j / 2, epsabs=1e-9)
         assert smiley_law(12)[i, j] == pytest.approx(mass, abs=1e-8)
+
+
+@pytest.mark.parametrize(("draw", "log_density", "box"), DENSITIES)
+def test_densities_have_mass_1(draw, log_density, box):
+    axes = [np.linspace(low - 1, high + 1, 401) for low, high in zip(*box, strict=True)]
+    cell = np.prod([axis[1] - axis[0] for axis in axes])
+    density = np.exp(log_density(np.stack(np.meshgrid(*axes), axis=-1)))
+    assert density.shape == (401, 401)
+    assert density.sum() * cell == pytest.approx(1, abs=1e-9)
+
+
+@pytest.mark.parametrize(("draw", "log_density", "box"), DENSITIES)
+def test_densities_are_those_of_the_draws(draw, log_density, box):
+    """The mass of each cell of a grid, by the density at its fine points, against how often a draw falls there."""
+    K, fine = 12, 20
+    sides = [low + (high - low) * (np.arange(K * fine) + 0.5) / (K * fine) for low, high in zip(*box, strict=True)]
+    density = np.exp(log_density(np.stack(np.meshgrid(*sides, indexing="ij"), axis=-1)))
+    cell = np.prod(np.subtract(box[1], box[0])) / (K * fine) ** 2
+    law = density.reshape(K, fine, K, fine).sum((1, 3)).ravel() * cell
+    x = draw(30_000, seed=11)
+    inside = ((x > box[0]) & (x < box[1])).all(1)
+    laws.matches_sampler(on_grid(x[inside], K, *box) @ [K, 1], law)
+
+
+def test_the_density_of_a_point_that_only_one_eye_reaches():
+    far = np.array([[-1.5, 2.5], [-1.5, 2.5 + 0.2 * 8]])
+    want = np.log(1 / 3) - np.log(2 * np.pi * 0.2**2) - np.array([0, 32])
+    assert smiley_log_density(far) == pytest.approx(want, abs=1e-9)
+
+
+def test_the_density_of_half_moons_is_the_integral_along_them():
+    x = half_moons(5, seed=3)
+
+    def integrand(t, point):
+        arcs = np.array([[np.cos(t), np.sin(t)], [1 - np.cos(t), 0.5 - np.sin(t)]])
+        return np.exp(-((point - arcs) ** 2).sum(1) / 0.02).mean() / (2 * np.pi * 0.01) / np.pi
+
+    got = [integrate.quad(integrand, 0, np.pi, args=(point,), epsabs=1e-12, limit=200)[0] for point in x]
+    assert np.exp(half_moons_log_density(x)) == pytest.approx(got, rel=1e-9)
 
 
 def test_half_moons_are_scikit_learns():
