@@ -214,3 +214,138 @@ def autoregressive(
         connected = "sees input {}, which does not come" if sees[i, j] else "does not see input {}, which comes"
         usual = "" if cause is None else f"\n{CAUSE}{cause(sees)}"
         raise LawBroken(f"output {i} {connected.format(j)} before it{usual}", dependencies(sees, due, order))
+
+
+def _flowed(forward: Callable[[np.ndarray], Any], x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """z as (B, D) and log_det as (B,), in the shapes that they must have."""
+    answer = forward(x.copy())
+    if not isinstance(answer, (list, tuple)) or len(answer) != 2:
+        raise LawBroken("forward should return the two of z and log_det")
+    z, log_det = map(_numbers, answer)
+    if len(z) != len(x) or z.size != x.size:
+        raise LawBroken(f"z should hold {x.size} numbers for {len(x)} examples, as x does, but has shape {z.shape}")
+    if log_det.shape != (len(x),):
+        raise LawBroken(f"log_det should be one number for each example, {(len(x),)}, but has shape {log_det.shape}")
+    return z.reshape(len(x), -1), log_det
+
+
+def invertible(
+    forward: Callable[[np.ndarray], Any],
+    inverse: Callable[[np.ndarray], Any],
+    x: np.ndarray,
+    *,
+    tolerance: float = 1e-9,
+    causes: Mapping[str, Any] | None = None,
+) -> None:
+    """`inverse` undoes `forward`: inverse(z) = x for z of forward(x), to `tolerance` (absolute and relative).
+
+    Args:
+        forward: maps (B, ...) to z and log_det (B,); only z is looked at, and handed on in its own shape.
+        inverse: maps z to x.
+        x: (B, ...) float64.
+        causes: as in `matches`, each usual mistake with the inverse(z) that it gives.
+
+    Raises:
+        LawBroken: names the first number that does not come back.
+
+    Example:
+        >>> invertible(lambda x: (np.sinh(x), np.log(np.cosh(x)).sum(1)), np.arcsinh, np.array([[0.5, -2.0]]))
+    """
+    x = np.asarray(x, dtype=np.float64)
+    _flowed(forward, x)
+    z = np.asarray(forward(x.copy())[0], dtype=np.float64)
+    matches(inverse(z), x, what="inverse(forward(x))", tolerance=tolerance, causes=causes)
+
+
+def log_det(
+    forward: Callable[[np.ndarray], Any],
+    x: np.ndarray,
+    *,
+    tolerance: float = 1e-6,
+    causes: Mapping[str, Any] | None = None,
+) -> None:
+    """The log_det of `forward` is log|det dz/dx| of its z, by differences of float64.
+
+    It sees neither a wrong z nor one that has no inverse: ask `invertible` as well.
+
+    Args:
+        forward: maps (B, ...) to z and log_det (B,), each example by itself.
+        x: (B, ...) float64, away from kinks of z, of numbers of about 1.
+        causes: as in `matches`, each usual mistake with the log_det that it gives.
+
+    Raises:
+        LawBroken: shapes that do not fit, a Jacobian without an inverse, or another log_det.
+
+    Example:
+        >>> log_det(lambda x: (np.sinh(x), np.log(np.cosh(x)).sum(1)), np.array([[0.5, -2.0]]))
+        >>> log_det(lambda x: (3 * x, np.full(len(x), -np.log(3))), np.ones((1, 1)))
+        Traceback (most recent call last):
+        deepul_utils.checks.laws.LawBroken: log_det is wrong in 1 of 1 places, ...: expected 1.09861, got -1.09861
+        Usual cause: the sign is that of the inverse: log|det dx/dz| = -log|det dz/dx|
+        expected [1.0986]
+        got      [-1.0986]
+    """
+    x = np.asarray(x, dtype=np.float64)
+    _, got = _flowed(forward, x)
+    flat = x.reshape(len(x), -1)
+    jacobian = np.empty((*flat.shape, flat.shape[1]))  # example, z_i, x_j
+    h = 2e-4
+    for j in range(flat.shape[1]):
+        z = {}
+        for steps in (-2, -1, 1, 2):
+            moved = flat.copy()
+            moved[:, j] += steps * h
+            z[steps] = _flowed(forward, moved.reshape(x.shape))[0]
+        # Central differences whose error falls with h^4.
+        jacobian[:, :, j] = (8 * (z[1] - z[-1]) - (z[2] - z[-2])) / (12 * h)
+    sign, right = np.linalg.slogdet(jacobian)
+    if not np.isfinite(right).all():
+        raise LawBroken(f"z has no inverse near {_show(x[np.flatnonzero(~np.isfinite(right))[0]])}: det dz/dx is 0")
+    usual = {
+        "the sign is that of the inverse: log|det dx/dz| = -log|det dz/dx|": -right,
+        "this is the mean over the dimensions; log-derivatives are added": right / flat.shape[1],
+        "this is the determinant, and the logarithm of its absolute value is asked for": sign * np.exp(right),
+    }
+    matches(got, right, what="log_det", tolerance=tolerance, causes={**(causes or {}), **usual})
+
+
+def mass(
+    log_prob: Callable[[np.ndarray], Any],
+    low: Any,
+    high: Any,
+    *,
+    points: int = 1000,
+    what: str = "the density",
+    tolerance: float = 1e-6,
+) -> None:
+    """exp(log_prob) integrates to 1 within `tolerance`, by the midpoint rule over a box.
+
+    The rule is all but exact for a smooth density that falls to nothing inside the box, and it misses whatever lies
+    outside; where the density jumps or has kinks, it errs by about a cell's mass.
+
+    Args:
+        log_prob: maps points to log-densities in nats, (N,); the points are (N,) where `low` is a number, or (N, D).
+        low: the box's lower corner, a number or D of them, D at most 2.
+        high: its upper corner.
+        points: cells along each side.
+
+    Raises:
+        LawBroken: another shape, a NaN, or another integral.
+
+    Example:
+        >>> mass(lambda x: -(x**2) / 2 - np.log(2 * np.pi) / 2, -8, 8)
+        >>> mass(lambda x: -(x**2).sum(1) / 2 - np.log(2 * np.pi), [-8, -8], [8, 8])
+    """
+    low, high = np.asarray(low, dtype=np.float64), np.asarray(high, dtype=np.float64)
+    width = (high - low) / points
+    sides = [a + w * (np.arange(points) + 0.5) for a, w in zip(low.ravel(), width.ravel(), strict=True)]
+    grid = np.stack(np.meshgrid(*sides, indexing="ij"), -1).reshape((-1, *low.shape))
+    total = 0.0
+    for some in np.array_split(grid, -(-len(grid) // 100_000)):
+        log_p = _numbers(log_prob(some))
+        if log_p.shape != (len(some),):
+            raise LawBroken(f"the log-densities of {some.shape} points should be {(len(some),)}, got {log_p.shape}")
+        with np.errstate(over="ignore"):
+            total += np.exp(log_p).sum() * width.prod()
+    if not abs(total - 1) <= tolerance:
+        raise LawBroken(f"{what} should integrate to 1, but it integrates to {_apart(1, total)[1]}")

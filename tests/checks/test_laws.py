@@ -200,3 +200,103 @@ class TestAutoregressive:
 
         with pytest.raises(laws.LawBroken, match=r"before it\nUsual cause: 3 outputs see themselves"):
             laws.autoregressive(self.linear(self.strictly_lower + np.eye(3)), self.x, cause=cause)
+
+
+def sheared(x):
+    """z0 = sinh(x0), z1 = x1 exp(x0) + x0: not a bit symmetric."""
+    z = np.stack([np.sinh(x[:, 0]), x[:, 1] * np.exp(x[:, 0]) + x[:, 0]], 1)
+    return z, np.log(np.cosh(x[:, 0])) + x[:, 0]
+
+
+def unsheared(z):
+    x0 = np.arcsinh(z[:, 0])
+    return np.stack([x0, (z[:, 1] - x0) * np.exp(-x0)], 1)
+
+
+POINTS = np.random.default_rng(0).normal(size=(5, 2))
+
+
+class TestInvertible:
+    def test_accepts_an_inverse(self):
+        laws.invertible(sheared, unsheared, POINTS)
+
+    def test_z_keeps_its_shape(self):
+        laws.invertible(
+            lambda x: (x.reshape(-1, 4), np.zeros(len(x))), lambda z: z.reshape(-1, 2, 2), np.ones((3, 2, 2))
+        )
+
+    @pytest.mark.parametrize("error", [1e-7, -1e-7])
+    def test_a_small_error_is_one(self, error):
+        with pytest.raises(LawBroken, match=r"inverse\(forward\(x\)\) is wrong in 5 of 10 places, first at \[0, 1\]"):
+            laws.invertible(sheared, lambda z: unsheared(z) + np.array([0, error]), POINTS)
+
+    def test_names_the_usual_cause(self):
+        with pytest.raises(LawBroken, match="Usual cause: nothing is undone"):
+            laws.invertible(sheared, lambda z: z, POINTS, causes={"nothing is undone": sheared(POINTS)[0]})
+
+    @pytest.mark.parametrize(
+        ("answer", "says"),
+        [
+            (lambda x: x, "two of z and log_det"),
+            (lambda x: (x[:, :1], np.zeros(len(x))), "z should hold 10 numbers"),
+            (lambda x: (x, np.zeros(x.shape)), r"one number for each example, \(5,\), but has shape \(5, 2\)"),
+            (lambda x: (x, 0.0), "but has shape ()"),
+        ],
+    )
+    def test_shapes(self, answer, says):
+        with pytest.raises(LawBroken, match=says):
+            laws.invertible(answer, unsheared, POINTS)
+
+
+class TestLogDet:
+    def test_accepts_the_right_one(self):
+        laws.log_det(sheared, POINTS, tolerance=1e-9)
+
+    def test_of_images_and_of_negative_determinants(self):
+        turn = np.roll(np.eye(4), 1, 0) * 3  # det = -81
+        laws.log_det(lambda x: (x.reshape(-1, 4) @ turn, np.full(len(x), np.log(81))), np.ones((3, 1, 2, 2)))
+
+    @pytest.mark.parametrize(
+        ("wrong", "cause"),
+        [
+            (lambda right: -right, "sign is that of the inverse"),
+            (lambda right: right / 2, "mean over the dimensions"),
+            (lambda right: np.exp(right), "this is the determinant"),
+            (lambda right: right + 1e-4, "log_det is wrong in 5 of 5 places"),
+            (lambda right: right * np.nan, "log_det is wrong"),
+            (lambda right: right + np.log(3), "Usual cause: mine"),
+        ],
+    )
+    def test_rejects(self, wrong, cause):
+        mine = {"mine": sheared(POINTS)[1] + np.log(3)}
+        with pytest.raises(LawBroken, match=cause):
+            laws.log_det(lambda x: (sheared(x)[0], wrong(sheared(x)[1])), POINTS, causes=mine)
+
+    def test_a_map_without_inverse_is_said_to_be_one(self):
+        with pytest.raises(LawBroken, match="z has no inverse near"):
+            laws.log_det(lambda x: (np.maximum(x, 0), np.zeros(len(x))), -np.ones((2, 2)))
+
+
+class TestMass:
+    @pytest.mark.parametrize(("low", "dims"), [(-9, 1), ([-9], 1), ([-9, -9], 2)])
+    def test_accepts_a_density(self, low, dims):
+        def normal(x):
+            assert x.shape[1:] == np.shape(low)
+            return -(x**2).reshape(len(x), -1).sum(1) / 2 - dims * np.log(2 * np.pi) / 2
+
+        laws.mass(normal, low, -np.asarray(low), points=400, tolerance=1e-9)
+        for wrong in (lambda x: normal(x) + 2e-6, lambda x: normal(x) - 2e-6):
+            with pytest.raises(LawBroken, match="should integrate to 1, but it integrates to"):
+                laws.mass(wrong, low, -np.asarray(low), points=400)
+
+    def test_sees_every_part_of_the_box(self):
+        uneven = lambda x: np.log(4 * x[:, 0] * x[:, 1])  # noqa: E731
+        laws.mass(uneven, [0, 0], [1, 1])
+        with pytest.raises(LawBroken):
+            laws.mass(uneven, [0, 0], [1, 0.5])
+
+    def test_rejects_nan_and_other_shapes(self):
+        with pytest.raises(LawBroken, match="integrates to nan"):
+            laws.mass(lambda x: x * np.nan, 0, 1)
+        with pytest.raises(LawBroken, match="got"):
+            laws.mass(lambda x: x, [0, 0], [1, 1])
