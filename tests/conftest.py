@@ -12,6 +12,7 @@ import matplotlib
 import pytest
 import torch
 
+pytest.register_assert_rewrite("answers")
 torch.set_num_threads(1)
 matplotlib.use("Agg")
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import safetensors.torch
 import torch
+from answers import Answers
 from scipy.special import log_softmax, logsumexp, softmax
 from torch import nn
 from torch.nn import functional as F
@@ -15,8 +16,6 @@ from deepul_utils.checks.student import NotebookStudent
 from deepul_utils.checks.week2 import made as checks
 from deepul_utils.models.made import MADE
 from deepul_utils.nn.masked import made_degrees, made_masks
-
-SEEDS = range(4)
 
 # Right answers
 
@@ -159,19 +158,6 @@ RIGHT = [
     ("sample", "sample", sample_numpy),
     ("sample", "sample", sample_positions),
 ]
-NAMES = {question: name for question, name, _ in RIGHT}
-
-
-def judge(question, name, answer, seed=0):
-    return QUESTIONS[f"made.{question}"].judge(NotebookStudent({name: answer}), seed)
-
-
-@pytest.mark.parametrize("seed", SEEDS)
-@pytest.mark.parametrize(("question", "name", "answer"), RIGHT)
-def test_right_answers_get_every_point(question, name, answer, seed):
-    outcome = judge(question, name, answer, seed)
-    assert [case.message for case in outcome.cases if not case.passed] == []
-    assert outcome.score == outcome.points
 
 
 # Wrong answers
@@ -325,21 +311,10 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-@pytest.mark.parametrize(("question", "answer", "cause"), WRONG, ids=[f"{q}: {c}" for q, _, c in WRONG])
-def test_wrong_answers_are_told_the_cause(question, answer, cause, seed):
-    outcome = judge(question, NAMES[question], answer, seed)
-    assert outcome.score < outcome.points
-    assert cause in "\n".join(case.message for case in outcome.cases)
-
-
-@pytest.mark.parametrize(("question", "name"), NAMES.items())
-def test_no_answer_gets_no_point(question, name):
-    def unanswered(*args):
-        raise NotImplementedError
-
-    assert judge(question, name, unanswered).score == 0
-    assert judge(question, "another_name", unanswered).score == 0
+class TestAnswers(Answers):
+    notebook = "made"
+    right = RIGHT
+    wrong = WRONG
 
 
 def test_degrees_and_masks_of_the_library_are_right_answers_together():

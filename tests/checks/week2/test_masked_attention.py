@@ -1,8 +1,8 @@
 """The checks of this homework accept right answers however written, and name the cause of wrong ones."""
 
 import numpy as np
-import pytest
 import torch
+from answers import Answers
 from safetensors.torch import save
 from scipy.special import softmax
 from torch.nn import functional as F
@@ -15,8 +15,6 @@ from deepul_utils.nn.attention import attention_mask
 from deepul_utils.nn.ordering import shuffled
 from deepul_utils.nn.previous_value import PreviousValue
 from deepul_utils.training import Batches, cosine, fit
-
-SEEDS = range(5)
 
 # Right answers
 
@@ -103,18 +101,6 @@ RIGHT = [
     ("cached_step", "cached_step", cached_torch),
     ("cached_step", "cached_step", cached_numpy),
 ]
-
-
-def judge(question, name, function, seed=0):
-    return QUESTIONS[f"masked_attention.{question}"].judge(NotebookStudent({name: function}), seed)
-
-
-@pytest.mark.parametrize("seed", SEEDS)
-@pytest.mark.parametrize(("question", "name", "function"), RIGHT)
-def test_right_answers_get_every_point(question, name, function, seed):
-    outcome = judge(question, name, function, seed)
-    assert [case.message for case in outcome.cases if not case.passed] == []
-    assert outcome.score == outcome.points
 
 
 # Wrong answers
@@ -227,24 +213,12 @@ WRONG = [
     ("cached_step", lambda *a: (right_step(*a), *both(*a)[::-1]), "in each other's place"),
     ("cached_step", right_step, "return three things"),
 ]
-NAMES = {question: name for question, name, _ in RIGHT}
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-@pytest.mark.parametrize(("question", "function", "cause"), WRONG, ids=[f"{q}: {c}" for q, _, c in WRONG])
-def test_wrong_answers_are_told_the_cause(question, function, cause, seed):
-    outcome = judge(question, NAMES[question], function, seed)
-    assert outcome.score < outcome.points
-    assert cause in "\n".join(case.message for case in outcome.cases)
-
-
-@pytest.mark.parametrize(("question", "name"), NAMES.items())
-def test_no_answer_gets_no_point(question, name):
-    def unanswered(*args):
-        raise NotImplementedError
-
-    assert judge(question, name, unanswered).score == 0
-    assert judge(question, "another_name", unanswered).score == 0
+class TestAnswers(Answers):
+    notebook = "masked_attention"
+    right = RIGHT
+    wrong = WRONG
 
 
 def test_the_library_answers_like_the_homework():

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import safetensors.torch
 import torch
+from answers import Answers
 from scipy.special import softmax
 from torch import nn
 from torch.nn import functional as F
@@ -16,8 +17,6 @@ from deepul_utils.checks.week2 import pixelcnn as checks
 from deepul_utils.models.gated_pixelcnn import GatedLayer
 from deepul_utils.models.pixelcnn import PixelCNN
 from deepul_utils.nn import masked
-
-SEEDS = range(3)
 
 # Right answers
 
@@ -231,19 +230,6 @@ RIGHT = [
     ("gated_layer", "gated_layer", gated_library),
     ("gated_layer", "gated_layer", gated_numpy),
 ]
-NAMES = {question: name for question, name, _ in RIGHT}
-
-
-def judge(question, function, seed=0):
-    return QUESTIONS[f"pixelcnn.{question}"].judge(NotebookStudent({NAMES[question]: function}), seed)
-
-
-@pytest.mark.parametrize("seed", SEEDS)
-@pytest.mark.parametrize(("question", "name", "function"), RIGHT)
-def test_right_answers_get_every_point(question, name, function, seed):
-    outcome = judge(question, function, seed)
-    assert [case.message for case in outcome.cases if not case.passed] == []
-    assert outcome.score == outcome.points
 
 
 # Wrong answers
@@ -471,20 +457,10 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-@pytest.mark.parametrize(("question", "function", "cause"), WRONG, ids=[f"{q}: {c}" for q, _, c in WRONG])
-def test_wrong_answers_are_told_the_cause(question, function, cause, seed):
-    outcome = judge(question, function, seed)
-    assert outcome.score < outcome.points
-    assert cause in "\n".join(case.message for case in outcome.cases)
-
-
-@pytest.mark.parametrize(("question", "name"), NAMES.items())
-def test_no_answer_gets_no_point(question, name):
-    def unanswered(*args):
-        raise NotImplementedError
-
-    assert judge(question, unanswered).score == 0
+class TestAnswers(Answers):
+    notebook = "pixelcnn"
+    right = RIGHT
+    wrong = WRONG
 
 
 # The trained model: here, instead of MNIST, pixels that are ink with probability p

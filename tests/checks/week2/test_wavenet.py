@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import safetensors.torch
 import torch
+from answers import Answers
 from torch import nn
 from torch.nn import functional as F
 
@@ -15,8 +16,6 @@ from deepul_utils.checks.student import NotebookStudent
 from deepul_utils.checks.week2 import wavenet as checks
 from deepul_utils.models.wavenet import WaveNet
 from deepul_utils.nn import causal
-
-SEEDS = range(3)
 
 # Right answers
 
@@ -141,19 +140,6 @@ RIGHT = [
     ("queued_conv", "QueuedConv", QueueDeque),
     ("queued_conv", "QueuedConv", QueueRing),
 ]
-NAMES = {question: name for question, name, _ in RIGHT}
-
-
-def judge(question, function, seed=0):
-    return QUESTIONS[f"wavenet.{question}"].judge(NotebookStudent({NAMES[question]: function}), seed)
-
-
-@pytest.mark.parametrize("seed", SEEDS)
-@pytest.mark.parametrize(("question", "name", "function"), RIGHT)
-def test_right_answers_get_every_point(question, name, function, seed):
-    outcome = judge(question, function, seed)
-    assert [case.message for case in outcome.cases if not case.passed] == []
-    assert outcome.score == outcome.points
 
 
 # Wrong answers
@@ -303,26 +289,17 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-@pytest.mark.parametrize(("question", "function", "cause"), WRONG, ids=[f"{q}: {c}" for q, _, c in WRONG])
-def test_wrong_answers_are_told_the_cause(question, function, cause, seed):
-    Shared.kept = {}
-    outcome = judge(question, function, seed)
-    assert outcome.score < outcome.points
-    assert cause in "\n".join(case.message for case in outcome.cases)
+class TestAnswers(Answers):
+    notebook = "wavenet"
+    right = RIGHT
+    wrong = WRONG
 
+    @pytest.fixture(autouse=True)
+    def _another_kernel(self):
+        Shared.kept = {}
 
-@pytest.mark.parametrize("seed", SEEDS)
-def test_a_queue_without_padding_gets_no_point(seed):
-    assert judge("queued_conv", Unpadded, seed).score == 0
-
-
-@pytest.mark.parametrize(("question", "name"), NAMES.items())
-def test_no_answer_gets_no_point(question, name):
-    def unanswered(*args):
-        raise NotImplementedError
-
-    assert judge(question, unanswered).score == 0
+    def test_a_queue_without_padding_gets_no_point(self, seed):
+        assert self.judge("queued_conv", Unpadded, seed).score == 0
 
 
 def test_the_library_is_what_the_homework_asks_for():

@@ -1,0 +1,62 @@
+"""What the tests of each homework's checks share: right answers, however written, and wrong ones, told their cause."""
+
+from deepul_utils.checks.question import QUESTIONS
+from deepul_utils.checks.student import NotebookStudent
+
+
+class Answers:
+    """Subclass it as `TestAnswers` and list the answers.
+
+    Attributes:
+        notebook: the homework.
+        right: (question, name that the student gives, answer), two or more for each question.
+        wrong: (question, answer, words of the message that names the cause).
+        seeds: of the checks.
+    """
+
+    notebook = ""
+    right = ()
+    wrong = ()
+    seeds = range(4)
+
+    def pytest_generate_tests(self, metafunc):
+        wanted = set(metafunc.fixturenames)
+        if "cause" in wanted:
+            ids = [f"{question}: {cause}" for question, _, cause in self.wrong]
+            metafunc.parametrize(("question", "answer", "cause"), self.wrong, ids=ids)
+        elif "answer" in wanted:
+            metafunc.parametrize(("question", "answer"), [(question, answer) for question, _, answer in self.right])
+        elif "question" in wanted:
+            metafunc.parametrize("question", list(self.names()))
+        if "seed" in wanted:
+            metafunc.parametrize("seed", self.seeds)
+
+    @classmethod
+    def names(cls):
+        return {question: name for question, name, _ in cls.right}
+
+    @classmethod
+    def judge(cls, question, answer, seed=0, name=None):
+        """The outcome where the student's only name is that of `answer`."""
+        student = NotebookStudent({name or cls.names()[question]: answer})
+        return QUESTIONS[f"{cls.notebook}.{question}"].judge(student, seed)
+
+    def test_right_answers_get_every_point(self, question, answer, seed):
+        outcome = self.judge(question, answer, seed)
+        assert [case.message for case in outcome.cases if not case.passed] == []
+        assert outcome.score == outcome.points
+
+    def test_each_question_has_two_right_answers(self, question):
+        assert sum(asked == question for asked, _, _ in self.right) >= 2
+
+    def test_wrong_answers_are_told_the_cause(self, question, answer, cause, seed):
+        outcome = self.judge(question, answer, seed)
+        assert outcome.score < outcome.points
+        assert cause in "\n".join(case.message for case in outcome.cases)
+
+    def test_no_answer_gets_no_point(self, question):
+        def unanswered(*args):
+            raise NotImplementedError
+
+        assert self.judge(question, unanswered).score == 0
+        assert self.judge(question, unanswered, name="another_name").score == 0
