@@ -63,3 +63,29 @@ class Composition(Transform):
         for transform in self.transforms:
             shape = transform.latent_shape(shape)  # type: ignore[operator]
         return shape
+
+
+class Inverse(Transform):
+    """A transform the other way round: z = f^-1(x), log|det dz/dx| = -log|det df/dz|, taken at z.
+
+    Example:
+        >>> class Double(Transform):
+        ...     def forward(self, x):
+        ...         return 2 * x, torch.full(x.shape[:1], 2.0).log() * x[0].numel()
+        ...     def inverse(self, z):
+        ...         return z / 2
+        >>> Inverse(Double())(torch.tensor([[1.0, 3.0]]))
+        (tensor([[0.5000, 1.5000]]), tensor([-1.3863]))
+    """
+
+    def __init__(self, transform: Transform) -> None:
+        super().__init__()
+        self.transform = transform
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        z = self.transform.inverse(x)
+        return z, -self.transform(z)[1]
+
+    def inverse(self, z: Tensor) -> Tensor:
+        x: Tensor = self.transform(z)[0]
+        return x

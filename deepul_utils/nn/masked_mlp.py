@@ -1,0 +1,55 @@
+"""params_i = h_i(x_j for every j before i): the parameters of D conditionals from one MLP with MADE's masks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from numpy.typing import ArrayLike
+from torch import Tensor, nn
+
+from deepul_utils.nn.masked import MaskedLinear, made_masks
+from deepul_utils.nn.ordering import as_order
+
+
+class MaskedMLP(nn.Module):
+    """MADE for real numbers: from x (B, D) to P parameters for each dimension, which see earlier dimensions alone.
+
+    The parameters of the dimension that comes first depend on nothing; they are the biases of the last layer.
+
+    Args:
+        dims: D.
+        num_params: P.
+        hidden: widths of the hidden layers, at least D - 1, with ReLUs after them.
+        order: (D,) the position of each dimension; 0, 1, ..., D - 1 where not given.
+        masks: `masks(dims, hidden, order)` gives the mask of each layer, as `made_masks` does.
+
+    Paper: Germain et al., "MADE: Masked Autoencoder for Distribution Estimation" (2015).
+
+    Example:
+        >>> MaskedMLP(dims=3, num_params=2)(torch.zeros(5, 3)).shape
+        torch.Size([5, 3, 2])
+    """
+
+    order: Tensor
+
+    def __init__(
+        self,
+        dims: int,
+        num_params: int,
+        hidden: Sequence[int] = (64, 64),
+        order: ArrayLike | None = None,
+        masks: Callable[[int, Sequence[int], Tensor], Sequence[ArrayLike]] = made_masks,
+    ) -> None:
+        super().__init__()
+        self.register_buffer("order", as_order(range(dims) if order is None else order, dims))
+        *inner, last = (torch.as_tensor(mask) for mask in masks(dims, hidden, self.order))
+        layers = [MaskedLinear(mask) for mask in [*inner, last.repeat_interleave(num_params, dim=0)]]
+        self.layers = nn.ModuleList(layers)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, D, P) for x (B, D)."""
+        h = self.layers[0](x)
+        for layer in self.layers[1:]:
+            h = layer(h.relu())
+        return h.unflatten(1, (len(self.order), -1))
