@@ -19,6 +19,7 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 
 from deepul_utils.data import mnist, toy1d
+from deepul_utils.distributions.bits import bits_per_dim
 from deepul_utils.models.gated_pixelcnn import GatedPixelCNN
 from deepul_utils.models.histogram import Histogram
 from deepul_utils.models.image_transformer import ImageTransformer
@@ -34,6 +35,13 @@ SEEDS = (0, 1, 2)  # of the first weights, the batches and the noise; the data s
 
 Arrays = np.ndarray | tuple[np.ndarray, ...]
 
+# Each makes a loss of nats per example and the number of dimensions.
+UNITS: Mapping[str, Callable[[float, int], float]] = {
+    "nats per dimension": lambda nats, dims: nats / dims,
+    "nats per point": lambda nats, dims: nats,
+    "bits per dimension": bits_per_dim,
+}
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -44,9 +52,10 @@ class Recipe:
         data: returns the training and test examples, each an array, or one of examples and one of their classes.
         model: builds the model.
         settings: `batch_size`, and what `fit` is to be called with.
-        published: the test loss to meet in nats per dimension, and whose it is.
+        published: the test loss to meet, and whose it is.
         law: maps examples to their true probabilities (B,), where these are known; its test loss is the floor.
         seeds: of the runs.
+        unit: of all losses: one of `UNITS`.
     """
 
     about: str
@@ -56,30 +65,30 @@ class Recipe:
     published: tuple[float, str]
     law: Callable[[np.ndarray], np.ndarray] | None = None
     seeds: tuple[int, ...] = SEEDS
+    unit: str = "nats per dimension"
 
     def run(self, seed: int, checkpoint: Path | None = None) -> dict[str, Any]:
-        """Train once, from the checkpoint on if there is one, and return the losses in nats per dimension."""
+        """Train once, from the checkpoint on if there is one, and return the losses."""
         train, test = self.data()
         torch.manual_seed(seed)
         settings = dict(self.settings)
         batches = Batches(*_as_tuple(train), batch_size=settings.pop("batch_size"), seed=seed)
         history = fit(self.model(), batches, test=test, checkpoint=checkpoint, **settings)
         by_epoch = np.reshape(history.train, (history.epochs, -1)).mean(1)
-        dims = _dims(test)
         return {
             "seed": seed,
             "seconds": round(history.seconds, 1),
-            "test_loss": round(history.test[-1] / dims, 6),
-            "train_by_epoch": [round(float(loss) / dims, 6) for loss in by_epoch],
-            "test_by_epoch": [round(loss / dims, 6) for loss in history.test],
+            "test_loss": self._in_unit(history.test[-1], test),
+            "train_by_epoch": [self._in_unit(loss, test) for loss in by_epoch],
+            "test_by_epoch": [self._in_unit(loss, test) for loss in history.test],
         }
 
     def floor(self) -> float | None:
-        """The loss of the true law on the test set in nats per dimension; None where the law is unknown."""
+        """The loss of the true law on the test set; None where the law is unknown."""
         if self.law is None:
             return None
         test = _as_tuple(self.data()[1])[0]
-        return round(float(-np.log(self.law(test)).mean()) / _dims(test), 6)
+        return self._in_unit(-np.log(self.law(test)).mean(), test)
 
     def result(self, runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         """What `book/results/` keeps of some runs."""
@@ -90,7 +99,7 @@ class Recipe:
             "rows": {"train": len(_as_tuple(train)[0]), "test": len(_as_tuple(test)[0])},
             "dims": _dims(test),
             "settings": {name: getattr(value, "__name__", value) for name, value in self.settings.items()},
-            "unit": "nats per dimension",
+            "unit": self.unit,
             "test_loss": round(float(np.mean([run["test_loss"] for run in runs])), 6),
             "floor": self.floor(),
             "published": {"test_loss": self.published[0], "source": self.published[1]},
@@ -98,6 +107,9 @@ class Recipe:
             "software": {package: version(package) for package in ("deepul_utils", "torch")},
             "runs": list(runs),
         }
+
+    def _in_unit(self, nats: float, test: Arrays) -> float:
+        return round(float(UNITS[self.unit](nats, _dims(test))), 6)
 
 
 def _as_tuple(x: Arrays) -> tuple[np.ndarray, ...]:

@@ -11,7 +11,7 @@ from deepul_utils.data.digits import digits
 from deepul_utils.data.mnist import mnist
 from deepul_utils.data.number_words import number_words
 from deepul_utils.data.toy1d import one_bump, two_bumps
-from deepul_utils.data.toy2d import half_moons, smiley
+from deepul_utils.data.toy2d import half_moons_sets, smiley_sets
 
 SYNTHETIC = "drawn by the course"
 
@@ -34,10 +34,8 @@ class DataSet:
 DATA_SETS = {
     "one-bump": DataSet("a bell curve cut into 20 bins", SYNTHETIC, one_bump),
     "two-bumps": DataSet("two bell curves cut into 100 bins", SYNTHETIC, two_bumps),
-    "smiley": DataSet("a smiling face of points", SYNTHETIC, lambda: (smiley(2000), smiley(1000, seed=1))),
-    "half-moons": DataSet(
-        "two half circles of points", "scikit-learn", lambda: (half_moons(2000), half_moons(1000, seed=1))
-    ),
+    "smiley": DataSet("a smiling face of points", SYNTHETIC, smiley_sets),
+    "half-moons": DataSet("two half circles of points", "scikit-learn", half_moons_sets),
     "digits": DataSet("handwritten digits, 8 x 8 pixels, 17 grey levels", "in scikit-learn", digits),
     "number-words": DataSet("the numbers 0 to 999 in English words", SYNTHETIC, number_words),
     "mnist": DataSet(

@@ -136,6 +136,26 @@ def half_moons_log_density(points: np.ndarray) -> np.ndarray:
     return _log_mixture(points, np.concatenate([upper, lower]), np.tile(weights / 2, 2), scale=0.1)
 
 
+def smiley_sets() -> tuple[np.ndarray, np.ndarray]:
+    """2000 training points of seed 1 and the 1000 test points of seed 0, on which published losses were measured.
+
+    Example:
+        >>> [points.shape for points in smiley_sets()]
+        [(2000, 2), (1000, 2)]
+    """
+    return smiley(2000, seed=1), smiley(1000, seed=0)
+
+
+def half_moons_sets() -> tuple[np.ndarray, np.ndarray]:
+    """2000 training points of seed 1 and 1000 test points of seed 0.
+
+    Example:
+        >>> [points.shape for points in half_moons_sets()]
+        [(2000, 2), (1000, 2)]
+    """
+    return half_moons(2000, seed=1), half_moons(1000, seed=0)
+
+
 def on_grid(
     points: np.ndarray,
     num_values: int,

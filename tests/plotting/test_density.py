@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from matplotlib import pyplot as plt
 
-from deepul_utils.plotting.density import heat_map
+from deepul_utils.plotting.density import density_map, heat_map
 
 
 @pytest.fixture(autouse=True)
@@ -40,3 +40,11 @@ def test_the_darkest_cell_is_the_likeliest_and_an_impossible_one_is_white():
 def test_only_a_table_can_be_drawn():
     with pytest.raises(ValueError, match=r"must be \(K0, K1\), got \(4,\)"):
         heat_map(np.ones(4))
+
+
+def test_a_density_is_drawn_at_its_place():
+    ax = density_map(lambda x: np.log(np.asarray((x[:, 0] > 1) & (x[:, 1] < 0)) + 1e-300), (0, -1), (2, 1), cells=4)
+    assert ax.images[0].get_extent() == [0, 2, -1, 1]
+    drawn = np.asarray(ax.images[0].get_array())  # rows upwards
+    assert np.array_equal(drawn > 0.5, [[0, 0, 1, 1], [0, 0, 1, 1], [0, 0, 0, 0], [0, 0, 0, 0]])
+    assert density_map(lambda x: x[:, 0], (0, 0), (1, 1), top=9.0).images[0].get_clim() == (0, 9)
