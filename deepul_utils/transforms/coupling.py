@@ -1,0 +1,61 @@
+"""z_a = x_a and z_b = f(x_b; net(x_a)): half of the dimensions stay, and say how the other half is changed."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from deepul_utils.transforms.element import Element, ScaleAndShift
+from deepul_utils.transforms.transform import Transform
+
+
+class Coupling(Transform):
+    """An affine coupling layer, z_b = exp(s(x_a)) x_b + t(x_a), or one of another element.
+
+    Its Jacobian is triangular, so that log|det dz/dx| is the sum of the elements' own log-derivatives, over x_b alone,
+    whatever the network is. The network is never inverted: x_a is known on both sides.
+
+    Args:
+        mask: 1 where a dimension stays and is seen by `net`, 0 where it is changed; of the shape of one example,
+            (D,) or (C, H, W).
+        net: maps the masked x, (B, D) or (B, C, H, W), and the context after it where there is one, to P parameters
+            for each dimension: (B, D * P) or (B, C * P, H, W), those of one dimension or channel side by side.
+        element: what is done to each number of x_b, with P parameters.
+
+    Raises:
+        ValueError: `mask` holds something other than 0 and 1.
+
+    Paper: Dinh et al., "Density Estimation Using Real NVP" (2017).
+
+    Example:
+        >>> double = nn.Linear(2, 4)  # s_0, t_0, s_1, t_1
+        >>> with torch.no_grad():
+        ...     _ = double.weight.zero_(), double.bias.copy_(torch.tensor([0.0, 0.0, 2.0, 1.0]))
+        >>> coupling = Coupling(torch.tensor([1.0, 0.0]), double, ScaleAndShift(bound=torch.inf))
+        >>> with torch.no_grad():
+        ...     z, log_det = coupling(torch.tensor([[5.0, 3.0]]))
+        >>> z, log_det  # 5 stays; exp(2) * 3 + 1
+        (tensor([[ 5.0000, 23.1672]]), tensor([2.]))
+    """
+
+    mask: Tensor
+
+    def __init__(self, mask: Tensor, net: nn.Module, element: Element | None = None) -> None:
+        super().__init__()
+        if not ((mask == 0) | (mask == 1)).all():
+            raise ValueError("mask must hold 1 where a dimension stays and 0 where it is changed, and nothing else")
+        self.register_buffer("mask", mask.bool())
+        self.net, self.element = net, element or ScaleAndShift()
+
+    def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        z, log_derivative = self.element(x, self._params(x, context))
+        return torch.where(self.mask, x, z), log_derivative.masked_fill(self.mask, 0).flatten(1).sum(1)
+
+    def inverse(self, z: Tensor, context: Tensor | None = None) -> Tensor:
+        return torch.where(self.mask, z, self.element.inverse(z, self._params(z, context)))  # z_a is x_a
+
+    def _params(self, x: Tensor, context: Tensor | None) -> Tensor:
+        """(B, *shape, P), from what stays alone."""
+        seen = x * self.mask
+        params = self.net(seen if context is None else torch.cat([seen, context], 1))
+        return params.unflatten(1, (x.shape[1], self.element.num_params)).movedim(2, -1)
