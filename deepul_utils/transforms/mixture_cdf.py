@@ -29,7 +29,7 @@ class MixtureCDF(Element):
         >>> x, params = torch.tensor([-2.0, 1.0]), torch.zeros(2, 6)  # 1/2 N(-2, 1) + 1/2 N(2, 1)
         >>> u, log_density = element(x, params)
         >>> u, log_density
-        (tensor([0.2500, 0.5780]), tensor([-1.6118, -2.0939]))
+        (tensor([0.2500, 0.5787]), tensor([-1.6118, -2.0939]))
         >>> element.inverse(u, params).round(decimals=5)
         tensor([-2.,  1.])
     """

@@ -1,0 +1,1 @@
+"""Week 3's questions, one file for each homework notebook."""
