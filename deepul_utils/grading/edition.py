@@ -16,7 +16,7 @@ from pathlib import Path
 import deepul_utils
 from deepul_utils.checks.question import QUESTIONS
 
-_ABSENT = ("checks", "course", "grading", "cli.py", "__pycache__")
+_ABSENT = ("checks", "course", "grading", "cli", "__pycache__")
 _NEEDED_CHECKS = ("desk.py", "student.py", "wire.py")
 _CHECKS = '''"""Stands in for the checks while a notebook is graded: the grader judges from outside."""
 
