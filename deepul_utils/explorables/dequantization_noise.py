@@ -1,4 +1,4 @@
-"""Noise of width 0 to 1 on integers: what a density then claims of its data, and what it is worth as a law over them."""
+"""Noise of width 0 to 1 on integers: what a density claims of its data, and what it is worth as a law over them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class DequantizationNoise(Explorable):
         (1, 0, 2)
     """
 
-    params = traitlets.List().tag(sync=True)
+    params = traitlets.List(traitlets.List(traitlets.List(traitlets.List(traitlets.Float())))).tag(sync=True)
     widths = traitlets.List(traitlets.Float()).tag(sync=True)
     steps = traitlets.List(traitlets.Int()).tag(sync=True)
     train = traitlets.List(traitlets.Int()).tag(sync=True)
