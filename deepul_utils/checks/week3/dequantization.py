@@ -284,43 +284,43 @@ def _density_at(x: np.ndarray, weights: np.ndarray, loc: np.ndarray, scale: np.n
 def noise(student: Any, case: Any, seed: int) -> None:
     rng = np.random.default_rng(seed)
 
-    def judge(eps: np.ndarray, mu: np.ndarray, log_sigma: np.ndarray) -> None:
+    def judge(eps: np.ndarray, mu: np.ndarray, log_scale: np.ndarray) -> None:
         def total(each: np.ndarray) -> np.ndarray:
             return each.reshape(len(eps), -1).sum(1)
 
-        v = mu + np.exp(log_sigma) * eps
+        v = mu + np.exp(log_scale) * eps
         u = special.expit(v)
         log_normal = stats.norm.logpdf(eps)
         log_slope = -np.logaddexp(0, v) - np.logaddexp(0, -v)  # log u (1 - u)
-        each = log_normal - log_sigma - log_slope
+        each = log_normal - log_scale - log_slope
         right = total(each)
         at_u = {
             "these lie on the whole line: the sigmoid brings them into (0, 1)": v,
-            "log_sigma is a logarithm: take its exponential": special.expit(mu + log_sigma * eps),
+            "log_scale is a logarithm: take its exponential": special.expit(mu + log_scale * eps),
             "mu is left out": special.expit(v - mu),
             "mu is added after the sigmoid": mu + special.expit(v - mu),
-            "sigma is left out": special.expit(mu + eps),
+            "the scale is left out": special.expit(mu + eps),
         }
         at_log_q = {
             "the sign of log u (1 - u): dividing by the slope of the sigmoid subtracts its logarithm": (
-                total(log_normal - log_sigma + log_slope)
+                total(log_normal - log_scale + log_slope)
             ),
-            "the slope of the sigmoid, u (1 - u), is left out": total(log_normal - log_sigma),
-            "the sign of log_sigma: a wider law is less dense": total(log_normal + log_sigma - log_slope),
-            "log_sigma is left out": total(log_normal - log_slope),
+            "the slope of the sigmoid, u (1 - u), is left out": total(log_normal - log_scale),
+            "the sign of log_scale: a wider law is less dense": total(log_normal + log_scale - log_slope),
+            "log_scale is left out": total(log_normal - log_slope),
             "both log-derivatives have the wrong sign: log q(u) = log N(eps) - log|du/deps|": (
-                total(log_normal + log_sigma + log_slope)
+                total(log_normal + log_scale + log_slope)
             ),
-            "the density of eps is left out": total(-log_sigma - log_slope),
+            "the density of eps is left out": total(-log_scale - log_slope),
             "the 2 pi of the normal density is left out": total(each + 0.5 * math.log(2 * math.pi)),
             "this is -log q(u | x): return log q(u | x)": -right,
             "this is the density of v under a standard normal: eps is what was drawn": (
-                total(stats.norm.logpdf(v) - log_sigma - log_slope)
+                total(stats.norm.logpdf(v) - log_scale - log_slope)
             ),
             "this is the mean over the dimensions: add them": right / each[0].size,
             "one number for each example, the sum over all of its dimensions": each,
         }
-        got = _two(student.variational_noise(eps, mu, log_sigma), "u", "log_q")
+        got = _two(student.variational_noise(eps, mu, log_scale), "u", "log_q")
         laws.matches(got[0], u, what="u", causes=at_u, tolerance=1e-6)
         laws.matches(got[1], right, what="log q(u | x)", causes=at_log_q, tolerance=1e-5)
 
@@ -335,11 +335,11 @@ def noise(student: Any, case: Any, seed: int) -> None:
         judge(np.array([[1.0, -2.0]]), np.array([[50.0, -60.0]]), np.zeros((1, 2)))
     with case("q integrates to 1"):
         # exp(log_q) du = exp(log_q) u (1 - u) dv over a grid of v
-        mu, log_sigma = rng.normal(), rng.uniform(-1, 0.5)
+        mu, log_scale = rng.normal(), rng.uniform(-1, 0.5)
         eps = np.linspace(-9, 9, 4001)[:, None]
-        answer = student.variational_noise(eps, np.full_like(eps, mu), np.full_like(eps, log_sigma))
+        answer = student.variational_noise(eps, np.full_like(eps, mu), np.full_like(eps, log_scale))
         log_q = np.asarray(_two(answer, "u", "log_q")[1], dtype=float)
-        v = mu + np.exp(log_sigma) * eps[:, 0]
+        v = mu + np.exp(log_scale) * eps[:, 0]
         laws.matches(log_q.shape, (len(eps),), what="the shape of log q(u | x)")
         with np.errstate(over="ignore"):
             area = np.exp(log_q - np.logaddexp(0, v) - np.logaddexp(0, -v)).sum() * (v[1] - v[0])

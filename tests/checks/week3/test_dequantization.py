@@ -70,16 +70,16 @@ def mass_torch(x, weights, loc, scale):
     return torch.logsumexp(weights.log() + inner, 1)
 
 
-def noise_numpy(eps, mu, log_sigma):
-    v = mu + np.exp(log_sigma) * eps
-    each = -0.5 * (eps**2 + np.log(2 * np.pi)) - log_sigma + np.logaddexp(0, v) + np.logaddexp(0, -v)
+def noise_numpy(eps, mu, log_scale):
+    v = mu + np.exp(log_scale) * eps
+    each = -0.5 * (eps**2 + np.log(2 * np.pi)) - log_scale + np.logaddexp(0, v) + np.logaddexp(0, -v)
     return special.expit(v), each.reshape(len(v), -1).sum(1)
 
 
-def noise_torch(eps, mu, log_sigma):
-    eps, mu, log_sigma = map(torch.tensor, (eps, mu, log_sigma))
-    normal = torch.distributions.Normal(mu, log_sigma.exp())
-    v = mu + log_sigma.exp() * eps
+def noise_torch(eps, mu, log_scale):
+    eps, mu, log_scale = map(torch.tensor, (eps, mu, log_scale))
+    normal = torch.distributions.Normal(mu, log_scale.exp())
+    v = mu + log_scale.exp() * eps
     u, log_det = Sigmoid()(v)
     return u, normal.log_prob(v).flatten(1).sum(1) - log_det
 
@@ -147,10 +147,10 @@ def mean_log_density(x, weights, loc, scale):
 def noise_with(each, u=special.expit, total=lambda each: each.reshape(len(each), -1).sum(1)):
     """log q from log N(eps), log sigma and log u (1 - u) of each dimension."""
 
-    def answer(eps, mu, log_sigma):
-        v = mu + np.exp(log_sigma) * eps
+    def answer(eps, mu, log_scale):
+        v = mu + np.exp(log_scale) * eps
         log_slope = -np.logaddexp(0, v) - np.logaddexp(0, -v)
-        return u(v), total(each(stats.norm.logpdf(eps), log_sigma, log_slope))
+        return u(v), total(each(stats.norm.logpdf(eps), log_scale, log_slope))
 
     return answer
 
@@ -267,7 +267,7 @@ class TestAnswers(Answers):
         ("noise", noise_with(lambda n, s, slope: n - s + slope), "the sign of log u (1 - u)"),
         ("noise", noise_with(lambda n, s, slope: n - s), "the slope of the sigmoid"),
         ("noise", noise_with(lambda n, s, slope: n + s - slope), "a wider law is less dense"),
-        ("noise", noise_with(lambda n, s, slope: n - slope), "log_sigma is left out"),
+        ("noise", noise_with(lambda n, s, slope: n - slope), "log_scale is left out"),
         ("noise", noise_with(lambda n, s, slope: n + s + slope), "both log-derivatives"),
         ("noise", noise_with(lambda n, s, slope: -s - slope), "the density of eps is left out"),
         ("noise", noise_with(lambda n, s, slope: n + np.log(2 * np.pi) / 2 - s - slope), "the 2 pi"),
@@ -289,14 +289,14 @@ class TestAnswers(Answers):
             lambda e, m, s: (noise_numpy(e, m, s)[0], np.log(special.expit(m + np.exp(s) * e)).sum(1)),
             "log q(u | x)",
         ),
-        ("noise", lambda e, m, s: (special.expit(m + s * e), noise_numpy(e, m, s)[1]), "log_sigma is a logarithm"),
+        ("noise", lambda e, m, s: (special.expit(m + s * e), noise_numpy(e, m, s)[1]), "log_scale is a logarithm"),
         ("noise", lambda e, m, s: noise_numpy(e, 0 * m, s), "mu is left out"),
         (
             "noise",
             lambda e, m, s: (m + noise_numpy(e, 0 * m, s)[0], noise_numpy(e, m, s)[1]),
             "added after the sigmoid",
         ),
-        ("noise", lambda e, m, s: noise_numpy(e, m, 0 * s), "sigma is left out"),
+        ("noise", lambda e, m, s: noise_numpy(e, m, 0 * s), "the scale is left out"),
         ("bound", lambda p, q: (p + q).mean(0), "the sign of log q"),
         ("bound", lambda p, q: p.mean(0), "log q is left out"),
         ("bound", lambda p, q: special.logsumexp(p - q, axis=0) - np.log(len(p)), "importance sampling"),
