@@ -30,6 +30,27 @@ MESSAGES_LIMIT = 100  # how many of them may wait here
 SHOWN = ("text/plain", "text/latex", "text/html", "text/markdown", "image/svg+xml", "image/png", "image/jpeg")
 OUTPUT_LIMIT = 200_000  # characters that one cell may print
 _TOO_MUCH = "... more was printed than a grader keeps ...\n"
+# Over there: what is too large to be kept is not sent, since a message above `MESSAGE_LIMIT` would end the connection.
+_CUT = f"""
+from IPython import get_ipython
+
+session = get_ipython().kernel.session
+whole = session.serialize
+
+def serialize(message, ident=None):
+    parts, kind, content = whole(message, ident), message["msg_type"], message["content"]
+    if len(parts[-1]) < {MESSAGE_LIMIT // 4}:
+        return parts
+    if "evalue" in content:
+        short = {{"ename": content["ename"][:100], "evalue": content["evalue"][:1000], "traceback": []}}
+        message = message | {{"content": content | short}}
+    elif kind in ("stream", "display_data", "execute_result"):
+        header = message["header"] | {{"msg_type": "stream"}}
+        message = message | {{"header": header, "content": {{"name": "stdout", "text": {_TOO_MUCH!r}}}}}
+    return whole(message, ident)
+
+session.serialize = serialize
+"""
 GRACE = 5.0  # seconds for a cell to stop after it was interrupted
 READY = 60.0  # seconds for Python to start
 PATIENCE = 5  # how many times its limit a cell may take by the clock, on a busy machine
@@ -139,6 +160,7 @@ class Kernel:
             if time.monotonic() > deadline or not self.alive:
                 self.stop()
                 raise RuntimeError("Python did not start; is there enough memory?")
+        self._execute(f"exec({_CUT!r}, {{}})", silent=True)
 
     def __enter__(self) -> Kernel:
         return self

@@ -98,6 +98,30 @@ def test_what_comes_after_a_flood_is_still_the_result(python):
     assert run.data("text/plain") == "42"
 
 
+@pytest.mark.parametrize(
+    "shows",
+    [
+        "print('x' * 12_000_000)",
+        "from IPython.display import HTML; display(HTML('x' * 12_000_000))",
+        "'x' * 12_000_000",
+    ],
+)
+def test_what_is_too_large_to_be_shown_is_not_sent_and_the_next_cell_runs(tmp_path, monkeypatch, shows):
+    """A connection over which more comes is closed, and opened no more."""
+    monkeypatch.setattr(kernel, "MESSAGE_LIMIT", 10_000_000)
+    with Kernel(LocalProcess(tmp_path, "autograde")) as python:
+        run = python.run(f"kept = 7\n{shows}", 20)
+        assert (run.stopped, [o.text for o in run.outputs]) == ("", ["... more was printed than a grader keeps ...\n"])
+        assert python.run("kept", 10).data("text/plain") == "7"
+
+
+def test_an_error_too_large_to_be_shown_is_still_an_error(tmp_path, monkeypatch):
+    monkeypatch.setattr(kernel, "MESSAGE_LIMIT", 10_000_000)
+    with Kernel(LocalProcess(tmp_path, "autograde")) as python:
+        assert python.run("raise ValueError('x' * 12_000_000)", 20).error == f"ValueError: {'x' * 1000}"
+        assert python.run("1", 10).data("text/plain") == "1"
+
+
 def test_a_cell_that_will_not_stop_ends_its_kernel(tmp_path, monkeypatch):
     monkeypatch.setattr(kernel, "GRACE", 1.0)
     with Kernel(LocalProcess(tmp_path, "autograde")) as python:
