@@ -19,16 +19,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from nbgrader.api import Gradebook
+from nbgrader.coursedir import CourseDirectory
 from nbgrader.plugins.zipcollect import FileNameCollectorPlugin
 from rich.table import Table
 from rich.text import Text
+from sqlalchemy.exc import OperationalError
 
 from deepul_utils.checks.question import weights_of
+from deepul_utils.grading.names import enter
+from deepul_utils.grading.record import ASIDE, TIMESTAMP
 from deepul_utils.grading.roster import Roster
+from deepul_utils.grading.settings import not_opened
 from deepul_utils.grading.unpack import ZIPS_LIMIT, Budget, CollectError, Unpacked, Unpacker
 
-TIMESTAMP = "timestamp.txt"
-ASIDE = "submitted_earlier"
 _LONG_AGO = datetime.fromtimestamp(0, UTC)
 _CANVAS = re.compile(
     r"(?P<name>.+?)(?P<late>_LATE)?_(?P<id>\d{1,18})_(?:(?P<order>\d{1,18})_(?P<file>.+)|(?P<text>text\.html))"
@@ -110,8 +114,8 @@ def collect(
         week: a folder's name, such as `week1_likelihood`.
         source: a zip or a folder.
         names: the week's notebooks, such as `histograms`.
-        roster: the class, to name who is missing.
-        names_of: reads names; as configured for nbgrader.
+        roster: the class, to name who is missing, and whose names go to the gradebook.
+        names_of: reads names; as configured for nbgrader, whose gradebook it then is.
 
     Raises:
         CollectError: there is nothing to collect, or no such source.
@@ -132,11 +136,24 @@ def collect(
         students = {path.parent.name for path in (course / "submitted").glob(f"*/{week}")}
         matched, doubts = roster.match(students)
         said += doubts
+        if names_of and matched:
+            called = {row.number: row.name for row in roster.rows}
+            said += _enter(names_of, {student: called[number] for number, student in matched.items()})
         if missing := [row.name for row in roster.rows if row.number not in matched]:
             said.append(f"{len(missing)} of {len(roster.rows)} handed in nothing: {', '.join(missing)}")
         if unknown := sorted(students - set(matched.values())):
             said.append(f"not in the roster: {', '.join(unknown)}")
     return collected, said
+
+
+def _enter(names_of: PlatformNames, names: dict[str, str]) -> list[str]:
+    """Put the names into the gradebook; a sentence where it cannot be opened."""
+    try:
+        with Gradebook(CourseDirectory(config=names_of.config).db_url) as gradebook:
+            enter(gradebook, names)
+    except OperationalError as error:
+        return [f"{not_opened(error)}, so it has no names from the roster yet: collect again"]
+    return []
 
 
 def _sort(

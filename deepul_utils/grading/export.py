@@ -12,6 +12,7 @@ from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.coursedir import CourseDirectory
 from sqlalchemy.exc import OperationalError
 
+from deepul_utils.grading.names import shown
 from deepul_utils.grading.roster import Roster
 from deepul_utils.grading.settings import load, not_opened
 
@@ -25,8 +26,9 @@ class ExportError(Exception):
 
 @dataclass(frozen=True)
 class Score:
-    """A student's week: points after the late penalty, and how many answers wait for a person."""
+    """A student's name, points after the late penalty, and how many answers wait for a person."""
 
+    name: str
     score: float
     penalty: float
     waiting: int
@@ -58,6 +60,7 @@ def _recorded(gradebook: Gradebook, week: str) -> tuple[dict[str, Score], float]
         return {}, 0
     found = {
         one.student.id: Score(
+            shown(one.student),
             max(0.0, one.score - one.late_submission_penalty),
             one.late_submission_penalty,
             sum(grade.needs_manual_grade for notebook in one.notebooks for grade in notebook.grades),
@@ -95,9 +98,10 @@ def export(root: Path, course: Path, week: str, format: str, template: Path | No
     found, points = scores(root, course, week)
     said: list[str] = []
     if format == "csv":
-        lines = [["student", "score", "points", "late_penalty", "waiting"]]
+        lines = [["student", "name", "score", "points", "late_penalty", "waiting"]]
         for student, one in found.items():
-            lines.append([student, f"{one.score:g}", f"{points:g}", f"{one.penalty:g}", str(one.waiting)])
+            numbers = (f"{one.score:g}", f"{points:g}", f"{one.penalty:g}", str(one.waiting))
+            lines.append([student, one.name, *numbers])
         delimiter = ","
     else:
         if template is None:

@@ -46,6 +46,8 @@ class Submission:
     """One student's week.
 
     Attributes:
+        student: the name of the folder.
+        name: that of the person, where the gradebook has one.
         score: after the late penalty; None where nothing was recorded.
         waiting: the written answers that wait for a person.
         outcomes: what each question's check found, by question.
@@ -54,6 +56,7 @@ class Submission:
     """
 
     student: str
+    name: str = ""
     score: float | None = None
     penalty: float = 0.0
     waiting: list[str] = field(default_factory=list)
@@ -106,7 +109,7 @@ def gather(root: Path, course: Path, week: str) -> tuple[list[Submission], float
         )
         one = Submission(student, waiting=waiting.get(student, []))
         if student in found:
-            one.score, one.penalty = found[student].score, found[student].penalty
+            one.name, one.score, one.penalty = found[student].name, found[student].score, found[student].penalty
             one.problems = problems_in(graded, submitted, asked, week)
         else:
             one.problems = ["it was handed in, and is not graded"]
@@ -206,12 +209,12 @@ def _csv(submissions: list[Submission], points: float) -> str:
     asked = sorted({question for one in submissions for question in one.outcomes})
     text = io.StringIO()
     writer = csv.writer(text)
-    writer.writerow(["student", "score", "points", "late_penalty", "waiting", "seconds", *asked, "problems"])
+    writer.writerow(["student", "name", "score", "points", "late_penalty", "waiting", "seconds", *asked, "problems"])
     for one in submissions:
         score = "" if one.score is None else f"{one.score:g}"
         numbers = [score, f"{points:g}", f"{one.penalty:g}", str(len(one.waiting)), f"{one.seconds:.1f}"]
         each = [f"{one.outcomes[id]['score']:g}" if id in one.outcomes else "" for id in asked]
-        writer.writerow([harmless(cell) for cell in (one.student, *numbers, *each, "; ".join(one.problems))])
+        writer.writerow([harmless(cell) for cell in (one.student, one.name, *numbers, *each, "; ".join(one.problems))])
     return text.getvalue()
 
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import json
 import os
 import secrets
 from collections import defaultdict
+from datetime import UTC, datetime
 from pathlib import Path
+from random import Random
 from typing import Any
 
 from nbconvert.exporters import NotebookExporter
@@ -14,7 +18,8 @@ from nbconvert.exporters.exporter import ResourcesDict
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from nbgrader.api import Gradebook
-from nbgrader.preprocessors import NbGraderPreprocessor
+from nbgrader.preprocessors import NbGraderPreprocessor, SaveAutoGrades
+from nbgrader.utils import parse_utc
 from traitlets import Enum, Float
 
 from deepul_utils.checks import weights
@@ -26,6 +31,8 @@ from deepul_utils.grading.notebook import SIZE_LIMIT, UnreadableNotebook, parse
 
 NOTES = "deepul_notes"  # in the metadata of a graded notebook: what the grader did to it, one sentence each
 SEED_FILE = "check_seed"  # in the course's folder
+ASIDE = "submitted_earlier"  # there, too: what a student's later hand-in replaced
+TIMESTAMP = "timestamp.txt"
 
 Resources = dict[str, Any]
 
@@ -58,6 +65,22 @@ def read(path: Path) -> NotebookNode:
 def is_file(path: Path) -> bool:
     """Whether a file was handed in: no link, which could lead to anybody's files, and no pipe, which never ends."""
     return path.is_file() and not path.is_symlink()
+
+
+def handed_in_at(folder: Path) -> tuple[datetime | None, str]:
+    """The time in a student's timestamp.txt, in UTC; None where there is none.
+
+    Where it holds no time, that of the student's files, and a sentence that says so.
+    """
+    if not is_file(folder / TIMESTAMP):
+        return None, ""
+    try:
+        with (folder / TIMESTAMP).open(encoding="utf-8") as stream:
+            return parse_utc(stream.read(100).strip()), ""
+    except Exception:  # whatever it does to the parser
+        newest = max(path.stat().st_mtime for path in folder.iterdir() if is_file(path))
+        when = datetime.fromtimestamp(newest, UTC).replace(tzinfo=None)
+        return when, f"{TIMESTAMP} holds no time, so that of the files counts: {when:%Y-%m-%d %H:%M:%S} UTC"
 
 
 class RestoreCells(NbGraderPreprocessor):
@@ -162,7 +185,7 @@ class JudgeCells(NbGraderPreprocessor):
     def preprocess(self, nb: NotebookNode, resources: Resources) -> tuple[NotebookNode, Resources]:
         """Run every cell and put the outcomes where the grade cells are."""
         job = self.job(nb, resources["nbgrader"]["notebook"], Path(resources["metadata"]["path"]))
-        cache = Cache(Path(self.config.CourseDirectory.root) / FOLDER)
+        cache = Cache(Path(self.config.CourseDirectory.root, FOLDER, resources["nbgrader"]["assignment"]))
         outputs = cache.get(job.key)
         if outputs is None:
             outputs = job.run()
@@ -178,9 +201,48 @@ class JudgeCells(NbGraderPreprocessor):
             homework,
             weights.read(folder, weights_of(homework)),
             timeout=self.timeout,
-            seed=secret_seed(Path(self.config.CourseDirectory.root)),
+            seed=seed_of(Path(self.config.CourseDirectory.root), folder, homework),
             sandbox=self.sandbox,
         )
+
+
+class SaveGrades(SaveAutoGrades):
+    """nbgrader's, which has a person look again at whatever a person has scored: here, only where it has changed."""
+
+    def preprocess(self, nb: NotebookNode, resources: Resources) -> tuple[NotebookNode, Resources]:
+        """Save the grades of one notebook."""
+        where = resources["nbgrader"]
+        cache = Cache(Path(self.config.CourseDirectory.root, FOLDER, where["assignment"], "scored"))
+        name = hashlib.sha256(f"{where['student']}/{where['notebook']}".encode()).hexdigest()
+        self._before: dict[str, str] = cache.load(name) or {}
+        self._now: dict[str, str] = {}
+        self._all = [[cell.source, cell.get("attachments")] for cell in nb.cells]
+        nb, resources = super().preprocess(nb, resources)
+        with contextlib.suppress(DiskFailed):  # then a person looks again
+            cache.put(name, json.dumps(self._now))
+        return nb, resources
+
+    def _add_score(self, cell: NotebookNode, resources: Resources) -> None:
+        id = cell.metadata.nbgrader.grade_id
+        grade = self.gradebook.find_grade(id, self.notebook_id, self.assignment_id, self.student_id)
+        scored = grade.manual_score is not None and not grade.needs_manual_grade
+        written = cell.metadata.nbgrader.solution  # what a test judges is in all cells
+        answer = json.dumps([cell.source, cell.get("attachments")] if written else self._all, sort_keys=True)
+        self._now[id] = hashlib.sha256(answer.encode()).hexdigest()
+        super()._add_score(cell, resources)
+        if scored and self._before.get(id) == self._now[id]:
+            grade.needs_manual_grade = False
+            self.gradebook.db.commit()
+
+
+def seed_of(course: Path, folder: Path, homework: str) -> int:
+    """The seed of the checks' data for a notebook in `folder`: the course's own, or another for a later hand-in.
+
+    Feedback names numbers of the cases that failed, since they teach: answered by heart, they gain nothing.
+    """
+    seed = secret_seed(course)
+    earlier = len(list((course / ASIDE / folder.parent.name / folder.name).glob(f"{homework}_????????.ipynb")))
+    return Random(f"{seed}/{earlier}").getrandbits(63) if earlier else seed
 
 
 def secret_seed(course: Path) -> int:

@@ -16,6 +16,7 @@ from nbgrader.coursedir import CourseDirectory
 from sqlalchemy.exc import OperationalError
 from traitlets.config import Config
 
+from deepul_utils.grading import names
 from deepul_utils.grading.cache import Cache
 from deepul_utils.grading.report import Graded, problems_in
 from deepul_utils.grading.settings import NbgraderFailed, start
@@ -122,6 +123,8 @@ class Recorder:
 
     def _record(self, student: str, name: str, fingerprint: str) -> None:
         self._folders.student_id = student
+        with Gradebook(self._folders.db_url) as gradebook:
+            names.enter_missing(gradebook, student)
         before = {} if self._force else self._cache.load(name) or {}
         automatic, by_hand = self._grades(student)
         handed_in = self._hands_in_something(student)
@@ -163,7 +166,6 @@ class Recorder:
             asked = gradebook.find_assignment(week).notebooks
             if any((submitted / f"{notebook.name}.ipynb").is_file() for notebook in asked):
                 return True
-            gradebook.update_or_create_student(student)
             for notebook in gradebook.update_or_create_submission(week, student).notebooks:
                 for grade in notebook.grades:
                     grade.auto_score, grade.needs_manual_grade = 0, False

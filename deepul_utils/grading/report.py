@@ -16,7 +16,8 @@ from rich.text import Text
 from deepul_utils.checks.laws import CAUSE
 from deepul_utils.checks.question import OUTCOME_MIME, QUESTIONS, Outcome, grade_id
 from deepul_utils.grading.judge import JUDGED, STOPPED
-from deepul_utils.grading.record import NOTES
+from deepul_utils.grading.names import printable
+from deepul_utils.grading.record import NOTES, handed_in_at
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,8 @@ def problems_in(graded: Path, submitted: Path, asked: Iterable[str], week: str) 
         if path.stem not in asked:
             name = path.name if path.name.isprintable() else ascii(path.name)  # which may be no text at all
             said.append(f"{name} is no notebook of {week}: give it the name of one to have it graded")
-    return said
+    _, doubt = handed_in_at(submitted)
+    return [*said, doubt] if doubt else said
 
 
 def unanswered(message: str) -> bool:
@@ -128,7 +130,7 @@ def questions_table(outcomes: Iterable[Outcome]) -> Table:
             cases.append("✓ " if case.passed else "✗ ", style="green" if case.passed else "red")
             cases.append(f"{case.name}\n")
             if case.message != last:  # a missing function fails every case alike
-                cases.append("  " + case.message.replace("\n", "\n  ") + "\n", style="dim")
+                cases.append("  " + printable(case.message).replace("\n", "\n  ") + "\n", style="dim")
             last = case.message
         cases.rstrip()
         style = "green" if outcome.score == outcome.points else "red"
@@ -147,5 +149,5 @@ def class_table(graded: Iterable[Graded]) -> Table:
         score = Text("not graded", style="red") if one.score is None else Text(f"{one.score:g} of {one.points:g}")
         if one.waiting:
             score.append(f"\n+ {one.waiting} to read", style="yellow")
-        table.add_row(Text(one.student), score, Text("\n".join(one.problems)))
+        table.add_row(Text(printable(one.student)), score, Text(printable("\n".join(one.problems))))
     return table

@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from deepul_utils.grading.names import printable
+
 _NAMES = ("SIS Login ID", "SIS User ID", "Email address", "Username", "ID number", "Full name", "Student")
 _NUMBERED = re.compile(r"(.+)_(\d+)")
 
@@ -77,7 +79,7 @@ class Roster:
                 names.insert(0, line[0].strip())
             if names or id:
                 called = next((cell[name] for name in ("Student", "Full name") if cell.get(name)), (names or [id])[0])
-                rows.append(Row(number, called, id, tuple(names)))
+                rows.append(Row(number, printable(called), id, tuple(names)))
         return rows
 
     def match(self, students: Iterable[str]) -> tuple[dict[int, str], list[str]]:

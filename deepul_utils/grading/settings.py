@@ -17,7 +17,6 @@ from nbgrader.preprocessors import (
     CheckCellMetadata,
     LimitOutput,
     OverwriteKernelspec,
-    SaveAutoGrades,
 )
 from nbgrader.server_extensions.formgrader import handlers
 from nbgrader.utils import find_all_files
@@ -26,7 +25,7 @@ from traitlets.config import Config
 from traitlets.config.loader import PyFileConfigLoader
 
 from deepul_utils.grading import safe_html
-from deepul_utils.grading.record import JudgeCells, RestoreCells, SubmissionReader, is_file
+from deepul_utils.grading.record import JudgeCells, RestoreCells, SaveGrades, SubmissionReader, handed_in_at, is_file
 
 FILE = "nbgrader_config.py"
 
@@ -57,7 +56,7 @@ def settings(root: Path, course: Path | None = None) -> Config:
     config.Autograde.autograde_preprocessors = [
         JudgeCells,
         LimitOutput,
-        SaveAutoGrades,
+        SaveGrades,
         AssignLatePenalties,
         CheckCellMetadata,
     ]
@@ -75,11 +74,8 @@ def _find_files(path: str, exclude: list[str] | None = None) -> list[str]:
     return [name for name in find_all_files(path, exclude) if is_file(Path(name))]
 
 
-_read_timestamp = CourseDirectory.get_existing_timestamp
-
-
 def _timestamp(self: CourseDirectory, folder: str) -> datetime | None:
-    return _read_timestamp(self, folder) if is_file(Path(folder, "timestamp.txt")) else None
+    return handed_in_at(Path(folder))[0]
 
 
 def load(root: Path, course: Path) -> Config:

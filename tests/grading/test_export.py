@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from deepul_utils.cli import app
 from deepul_utils.course.release import generate
+from deepul_utils.grading import names
 from deepul_utils.grading.export import ExportError, export, harmless
 from deepul_utils.grading.roster import RosterError
 
@@ -36,6 +37,7 @@ def graded(shared_course, tmp_path_factory):
     url = f"sqlite:///{shared_course.root}/gradebook.db"
     generate(shared_course.root, WEEK, into=tmp_path_factory.mktemp("unused"), db_url=url)
     with Gradebook(url) as gradebook:
+        names.enter(gradebook, {"doejane_123": "Doe, Jane", "x_124": "=cmd X"})
         for student, points, penalty, waits in (
             ("doejane_123", (2, 3, 0), 1.5, True),
             ("x_124", (2, 0, 0), 0, False),
@@ -72,10 +74,10 @@ def run(graded, tmp_path):
 def test_csv_has_scores_after_penalties(run):
     lines, said = run("csv")
     assert lines == [
-        ["student", "score", "points", "late_penalty", "waiting"],
-        ["doejane_123", "3.5", "6", "1.5", "1"],
-        ["x_124", "2", "6", "0", "0"],
-        ["zed_9", "0", "6", "5", "0"],
+        ["student", "name", "score", "points", "late_penalty", "waiting"],
+        ["doejane_123", "Jane Doe", "3.5", "6", "1.5", "1"],
+        ["x_124", "'=cmd X", "2", "6", "0", "0"],
+        ["zed_9", "", "0", "6", "5", "0"],
     ]
     assert said == ["answers wait for a person, so these scores will change: doejane_123"]
 

@@ -13,7 +13,8 @@ import pytest
 import tiny_homework
 from nbgrader.api import Gradebook
 
-from deepul_utils.grading import engine, settings
+from deepul_utils.course.release import generate
+from deepul_utils.grading import engine, names, settings
 
 pytestmark = [pytest.mark.xdist_group("formgrader"), pytest.mark.timeout(600)]
 
@@ -27,7 +28,12 @@ def formgrader(shared_course, tmp_path_factory):
     notebook = course.answered(why=r"Since a half is **a half**: $\frac{1}{2}$.")
     notebook.cells = [cell for cell in notebook.cells if cell.cell_type == "markdown"]
     course.submit("ada", notebook)
-    [result] = engine.grade(course.root, WEEK, ["ada"], course=course.root)
+    url = f"sqlite:///{course.root}/gradebook.db"
+    generate(course.root, WEEK, into=tmp_path_factory.mktemp("unused"), db_url=url)
+    with Gradebook(url) as gradebook:
+        names.enter(gradebook, {"ada": "Lovelace, <script>document.title = 'stolen'</script>Ada"})
+    course.submit("bob_7", "")
+    [result, _] = engine.grade(course.root, WEEK, ["ada", "bob_7"], course=course.root)
     assert (result.score, result.waiting) == (0, 1)
     config = (Path(__file__).parents[2] / settings.FILE).read_text()
     (course.root / settings.FILE).write_text(f"import tiny_homework\n{config}")
@@ -75,6 +81,8 @@ def test_the_scores_are_there(page, formgrader):
     row = page.locator("tr", has_text="ada")
     row.wait_for()
     assert "0 / 6" in row.inner_text()
+    assert "Lovelace, scriptdocument.title = 'stolen'/scriptAda" in row.inner_text()
+    assert "bob, " in page.locator("tr", has_text="bob_7").inner_text()
     assert "needs manual grading" in row.inner_text()
 
 
@@ -82,6 +90,8 @@ def test_a_written_answer_is_read_and_given_its_points(page, formgrader, shared_
     page.goto(f"{formgrader}/gradebook/{WEEK}/sums")
     page.get_by_role("link", name="Submission #1").click()
     page.get_by_text("Since a half is").wait_for()
+    assert page.title() != "stolen"
+    assert "Lovelace" in page.locator(".name-shown", has_text="Ada").text_content()
     page.get_by_text("the notebook has no `double`").wait_for()
     half = page.locator("math mfrac")
     assert half.bounding_box()["height"] > 1.5 * half.locator("mn").first.bounding_box()["height"]

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from deepul_utils.checks.question import CaseResult, Outcome
 from deepul_utils.cli import app
 from deepul_utils.course.release import generate
-from deepul_utils.grading import overview
+from deepul_utils.grading import names, overview
 from deepul_utils.grading.export import ExportError
 from deepul_utils.grading.judge import _stopped, _verdict
 from deepul_utils.grading.record import NOTES
@@ -57,7 +57,7 @@ def course(shared_course, tmp_path_factory):
     generate(root, WEEK, into=tmp_path_factory.mktemp("unused"), db_url=url)
     with Gradebook(url) as gradebook:
         for student, (score, penalty, waits, graded) in CLASS.items():
-            gradebook.update_or_create_student(student)
+            names.enter(gradebook, {student: {"ada": "Lovelace, Ada", "bob": f"{EVIL} Bob"}.get(student, "")})
             [record] = gradebook.update_or_create_submission(WEEK, student).notebooks
             record.late_submission_penalty = penalty
             for grade in record.grades:
@@ -119,7 +119,7 @@ def test_what_needs_a_person(gathered):
 
 def test_scores_fall_into_tenths(gathered):
     assert overview.bins(gathered.values(), 6) == [1, 0, 0, 0, 2, 0, 0, 0, 1, 0]
-    assert overview.bins([overview.Submission("full", 6.0)], 6)[-1] == 1
+    assert overview.bins([overview.Submission("full", score=6.0)], 6)[-1] == 1
 
 
 def test_the_table_has_no_formula(course):
@@ -129,8 +129,8 @@ def test_the_table_has_no_formula(course):
     assert lines[0]["student"].startswith("'=HYPERLINK")
     ada = next(line for line in lines if line["student"] == "ada")
     assert ada == {
-        "student": "ada", "score": "5", "points": "6", "late_penalty": "0", "waiting": "1", "seconds": "1.5",
-        "sums.double": "2", "sums.half": "3", "problems": "",
+        "student": "ada", "name": "Ada Lovelace", "score": "5", "points": "6", "late_penalty": "0", "waiting": "1",
+        "seconds": "1.5", "sums.double": "2", "sums.half": "3", "problems": "",
     }  # fmt: skip
 
 
@@ -162,6 +162,7 @@ def test_the_page_in_a_browser(course, browser):
     assert errors == []
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     assert EVIL in page.inner_text("body")
+    assert "ada\nAda Lovelace\n" in page.inner_text(".students")
     assert page.locator(".scores div").count() == overview.BINS
     links = page.locator(".students a").evaluate_all("all => all.map(a => a.href)")
     assert [link for link in links if link.endswith("ada/week1_sums/sums.html")]

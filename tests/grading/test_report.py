@@ -32,6 +32,16 @@ def said(*cells, notes=()):
     return problems(new_notebook(cells=list(cells)), notes)
 
 
+def test_nothing_that_is_said_commands_a_terminal():
+    """A terminal would put a text of the student's on the clipboard, clear itself, or show a text backwards."""
+    evil = "oh\x1b]52;c;ZXZpbA==\x07 no \x9b2J, \u202eoh"
+    console = Console(file=io.StringIO(), width=100, force_terminal=True, color_system=None)
+    console.print(class_table([Graded(evil, 1, 2, 0, (evil,))]))
+    console.print(questions_table([outcome("double", evil)]))
+    assert not set(console.file.getvalue()) & set("\x1b\x07\x9b\u202e")
+    assert "no \ufffd2J" in console.file.getvalue()
+
+
 def test_nothing_is_said_where_nothing_is_wrong():
     assert said(answer("double"), judged(outcome("double", ""))) == []
 
