@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any
 
-FOLDER = "judged"  # in the course's folder
+FOLDER = "judged"  # in the course's folder, with a folder for each week
+_IN_USE = "in_use"
 
 
 class DiskFailed(Exception):
@@ -30,9 +33,12 @@ class Cache:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._asked: set[Path] = set()
 
     def _path(self, name: str) -> Path:
-        return self.folder / f"{name}.json"
+        path = self.folder / f"{name}.json"
+        self._asked.add(path)
+        return path
 
     def get(self, name: str) -> str | None:
         """What was put there; None where nothing was, or where it is damaged."""
@@ -58,13 +64,40 @@ class Cache:
                 os.fsync(file.fileno())
             os.replace(part, self._path(name))
         except OSError as error:
-            raise DiskFailed(
-                f"{self.folder} cannot be written to ({error.strerror}); what was judged before is kept: "
-                "see to it, and give the command again"
-            ) from None
+            raise self._failed(error) from None
         finally:
             if part:
                 Path(part).unlink(missing_ok=True)
+
+    def _failed(self, error: OSError) -> DiskFailed:
+        return DiskFailed(
+            f"{self.folder} cannot be written to ({error.strerror}); what was judged before is kept: "
+            "see to it, and give the command again"
+        )
+
+    @contextlib.contextmanager
+    def in_use(self) -> Iterator[None]:
+        """In here, nobody else prunes it.
+
+        Raises:
+            DiskFailed: there can be no such folder.
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._lock = (self.folder / _IN_USE).open("w")
+        except OSError as error:
+            raise self._failed(error) from None
+        with self._lock:
+            fcntl.flock(self._lock, fcntl.LOCK_SH)
+            yield
+
+    def prune(self) -> None:
+        """At the end of `in_use`, forget all that it was not asked for, unless another run may ask for it."""
+        with contextlib.suppress(OSError):
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            for path in self.folder.iterdir():
+                if path.is_file() and path.name != _IN_USE and path not in self._asked:
+                    path.unlink()
 
     def drop(self, name: str) -> None:
         """Forget it."""

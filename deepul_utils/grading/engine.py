@@ -99,8 +99,11 @@ def grade(
         generate(root, week, into=Path(unused), db_url=folders.db_url)
     workers = cluster(scheduler) if scheduler else local(jobs or os.cpu_count() or 1)
     try:
-        with workers as pool, one_gradebook(folders.db_url):
-            yield from _Run(config, folders, pool, force).grade(students)
+        cache = Cache(Path(folders.root, FOLDER, week))
+        with workers as pool, one_gradebook(folders.db_url), cache.in_use():
+            yield from _Run(config, folders, pool, cache, force).grade(students)
+            if set(students) == set(submissions(course, week)):
+                cache.prune()
     except (ClusterUnavailable, DiskFailed, GradebookUnavailable) as error:
         raise GradingError(str(error)) from None
     except OperationalError as error:
@@ -120,9 +123,8 @@ class _Submission:
 class _Run:
     """One run over a class: what is judged is kept at once, and recorded when all of a student's is there."""
 
-    def __init__(self, config: Config, folders: CourseDirectory, pool: Pool, force: bool) -> None:
-        self._config, self._folders, self._pool, self._force = config, folders, pool, force
-        self._cache = Cache(Path(folders.root) / FOLDER)
+    def __init__(self, config: Config, folders: CourseDirectory, pool: Pool, cache: Cache, force: bool) -> None:
+        self._config, self._folders, self._pool, self._cache, self._force = config, folders, pool, cache, force
         self._recorder = Recorder(config, folders, self._cache, force)
         self._judge, self._restore = JudgeCells(config=config), RestoreCells(config=config)
         self._judging: dict[Future[str], str] = {}  # the key of each job that is under way

@@ -140,7 +140,7 @@ class _Session:
                 stopped += 1
                 raise
 
-        return question.judge(Student(ask), seed, files)
+        return question.judge(Student(ask, self.close), seed, files)
 
 
 def _stopped(why: str) -> NotebookNode:

@@ -1,9 +1,13 @@
 """A class is graded, the same by `deepul grade` and by nbgrader's own command; one's failure touches nobody else."""
 
+import contextlib
+import json
 import os
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from pathlib import Path
 
 import nbformat
@@ -12,11 +16,15 @@ import tiny_homework
 from nbgrader.api import Gradebook
 from typer.testing import CliRunner
 
+from deepul_utils.checks.question import CaseResult, Outcome
 from deepul_utils.cli import app
 from deepul_utils.course.release import HomeworkError, generate
 from deepul_utils.grading import engine, settings
+from deepul_utils.grading.cache import Cache
 from deepul_utils.grading.engine import GradingError
+from deepul_utils.grading.judge import _verdict
 from deepul_utils.grading.pool import Pool
+from deepul_utils.grading.record import handed_in_at, seed_of
 
 # One worker grades the class for all of these tests.
 pytestmark = [pytest.mark.xdist_group("engine"), pytest.mark.timeout(900)]
@@ -104,6 +112,129 @@ def test_manual_scores_stay_when_graded_again(graded, shared_course):
     assert again.score == 5.5
 
 
+@pytest.fixture
+def generous(monkeypatch):
+    """Nothing runs, and every question gets all its points: for tests of what becomes of outcomes."""
+
+    def judge(job):
+        marks = [marks or {} for _, marks in json.loads(job.cells)]
+        return json.dumps([[judged(one)] if one.get("grade") else [] for one in marks])
+
+    def judged(marks):
+        return _verdict(Outcome(marks["grade_id"], marks["points"], (CaseResult("all", 1, True),)), marks["points"])
+
+    @contextlib.contextmanager
+    def local(size):
+        with ThreadPoolExecutor(1) as executor:
+            yield Pool(executor, 1, judge)
+
+    monkeypatch.setattr(engine, "local", local)
+
+
+def test_nobody_is_asked_to_read_again_what_has_not_changed(course, generous):
+    """A person has scored the written answer, and one that a check had judged."""
+    course.submit("ada", course.answered())
+    root = course.root
+
+    def grade():
+        [result] = engine.grade(root, WEEK, ["ada"], course=root, sandbox="none", force=True)
+        return result.score, {name for name, score in scores(root)["ada"].items() if score == "waits"}
+
+    assert grade() == (5, {"sums-why"})
+    with Gradebook(f"sqlite:///{root}/gradebook.db") as gradebook:
+        for name, score in (("sums-why", 0.5), ("sums-half", 2)):
+            found = gradebook.find_grade(name, "sums", WEEK, "ada")
+            found.manual_score, found.needs_manual_grade = score, False
+        gradebook.db.commit()
+    assert grade() == (4.5, set())
+    course.submit("ada", course.answered("    return x + x"))
+    assert grade() == (4.5, {"sums-half"})
+    course.submit("ada", course.answered("    return x + x", why="Other words."))
+    assert grade() == (4.5, {"sums-half", "sums-why"})
+    assert grade() == (4.5, {"sums-half", "sums-why"})  # for nobody has looked
+
+
+@pytest.mark.parametrize("garbage", ["yesterday, honest", "", "9" * 19, "\x00\xff", "2026-03-01 10:00:00 " * 50])
+def test_a_timestamp_that_is_none_is_said_and_the_files_own_time_counts(tmp_path, garbage):
+    (tmp_path / "timestamp.txt").write_text(garbage)
+    (tmp_path / "sums.ipynb").write_text("{}")
+    for name, when in (("sums.ipynb", 1_772_359_200), ("timestamp.txt", 1_772_000_000)):
+        os.utime(tmp_path / name, (when, when))
+    when, why = handed_in_at(tmp_path)
+    assert when == datetime(2026, 3, 1, 10)
+    assert why == "timestamp.txt holds no time, so that of the files counts: 2026-03-01 10:00:00 UTC"
+    (tmp_path / "timestamp.txt").write_text("2026-03-01 12:00:00 UTC\n")
+    assert handed_in_at(tmp_path) == (datetime(2026, 3, 1, 12), "")
+    (tmp_path / "timestamp.txt").unlink()
+    assert handed_in_at(tmp_path) == (None, "")
+
+
+def test_a_student_with_a_broken_timestamp_is_graded_and_told(course, generous):
+    path = course.submit("ada", course.answered())
+    for name in ("sums.ipynb", "timestamp.txt"):
+        if name == "timestamp.txt":
+            path.with_name(name).write_text("soon")
+        os.utime(path.with_name(name), (1_772_359_200, 1_772_359_200))
+    [result] = engine.grade(course.root, WEEK, ["ada"], course=course.root, sandbox="none")
+    assert result.score == 5
+    assert result.problems == ("timestamp.txt holds no time, so that of the files counts: 2026-03-01 10:00:00 UTC",)
+    with Gradebook(f"sqlite:///{course.root}/gradebook.db") as gradebook:
+        assert gradebook.find_submission(WEEK, "ada").timestamp == datetime(2026, 3, 1, 10)
+
+
+def kept(course):
+    """The names of what is kept of judging and recording."""
+    return {path.name for path in (course.root / "judged" / WEEK).glob("*.json")}
+
+
+def test_what_no_run_asks_for_again_is_forgotten(course, generous):
+    def grade(*names):
+        results = engine.grade(course.root, WEEK, list(names), course=course.root, sandbox="none")
+        assert [result.score for result in results] == [5] * len(names)
+        return kept(course)
+
+    course.submit("ada", course.answered())
+    course.submit("ben", course.answered("    return x + x"))
+    both = grade("ada", "ben")
+    assert len(both) == 4  # an outcome and a record each
+    course.submit("ada", course.answered("    return 2.0 * x"))
+    assert grade("ada") > both  # not the whole class: what others have stays
+    assert len(kept(course)) == 5
+    with Cache(course.root / "judged" / WEEK).in_use():  # as another run does
+        assert len(grade("ada", "ben")) == 5
+    (course.root / "judged" / WEEK / "killed.part").touch()
+    now = grade("ada", "ben")
+    assert len(now) == 4
+    assert len(now & both) == 3
+    assert not (course.root / "judged" / WEEK / "killed.part").exists()
+
+
+def test_a_run_that_was_stopped_forgets_nothing(course, generous):
+    for name in ("ada", "ben"):
+        course.submit(name, course.answered())
+    Cache(course.root / "judged" / WEEK).put("old", "[]")
+    running = engine.grade(course.root, WEEK, ["ada", "ben"], course=course.root, sandbox="none")
+    with contextlib.closing(running):
+        next(running)
+    assert "old.json" in kept(course)
+
+
+def test_whoever_hands_in_again_is_judged_on_other_data(tmp_path):
+    """For feedback has named numbers of the cases that failed."""
+    folder, earlier = tmp_path / "submitted/ada/week1", tmp_path / "submitted_earlier/ada/week1"
+    first = seed_of(tmp_path, folder, "made")
+    earlier.mkdir(parents=True)
+    for name in ("made_x_0123abcd.ipynb", "made_0123abcd.safetensors", "mad_0123abcd.ipynb"):
+        (earlier / name).touch()
+    assert seed_of(tmp_path, folder, "made") == first == seed_of(tmp_path, tmp_path / "submitted/ben/week1", "made")
+    seeds = [first]
+    for name in ("made_0123abcd.ipynb", "made_0123abce.ipynb"):
+        (earlier / name).touch()
+        seeds.append(seed_of(tmp_path, folder, "made"))
+        assert seeds[-1] == seed_of(tmp_path, tmp_path / "autograded/ada/week1", "made")
+    assert len(set(seeds)) == 3
+
+
 def written(*folders):
     """When each file in them was written."""
     return {path: path.stat().st_mtime_ns for folder in folders for path in folder.rglob("*")}
@@ -165,7 +296,7 @@ def test_nbgraders_own_command_gives_the_same_scores(graded, shared_course, tmp_
     done = subprocess.run(command, cwd=root, env=bare, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert scores(root) == {name: EXPECTED[name] for name in ("ada", "ben b.", "cora")}
-    assert len(list((root / "judged").glob("*.json"))) == 3  # what it judged is kept
+    assert len(list((root / "judged" / WEEK).glob("*.json"))) == 3  # what it judged is kept
 
 
 def test_changed_questions_are_refused_once_graded(graded, shared_course, tmp_path, monkeypatch):

@@ -62,7 +62,7 @@ class Class:
     @property
     def judged(self):
         """How many notebooks are kept as judged."""
-        files = (self.course.root / "judged").glob("*.json")
+        files = (self.course.root / "judged" / WEEK).glob("*.json")
         return sum(isinstance(json.loads(path.read_text()), list) for path in files)
 
 
@@ -103,10 +103,10 @@ def test_a_kernel_that_never_answers_costs_nobody_else_anything(students):
     assert {name: scores[name] for name in ("ada", "cora", "dan")} == {"ada": 5, "cora": 5, "dan": 5}
 
 
-def start(course):
+def start(course, *options):
     """`deepul grade` in a process of its own."""
-    options = ["--unsafe-no-sandbox", "--jobs", "1", "--timeout", "20"]
-    arguments = ["grade", "week1", "--course", str(course.root), *options]
+    options = options or ("--jobs", "1", "--timeout", "20")
+    arguments = ["grade", "week1", "--course", str(course.root), "--unsafe-no-sandbox", *options]
     code = f"import tiny_homework; from deepul_utils.cli import app; app({arguments!r})"
     return psutil.Popen([sys.executable, "-c", code], cwd=course.root, stdout=-1, stderr=-1, start_new_session=True)
 
@@ -146,7 +146,7 @@ def test_a_full_disk_stops_the_run_and_it_goes_on(students, monkeypatch):
             students.grade()
     kept = students.judged
     assert kept in (1, 2)
-    assert not list((students.course.root / "judged").glob("*.part"))
+    assert not list((students.course.root / "judged" / WEEK).glob("*.part"))
     before = students.ran
     assert students.grade() == dict.fromkeys(CLASS, 5)
     assert sum((students.ran - before).values()) == 4 - kept
@@ -211,6 +211,24 @@ def test_a_dask_worker_is_killed_and_every_submission_is_graded_once(course):
     assert results == dict.fromkeys(names, 5)
     assert all(students.ran[name] in (1, 2) for name in names)
     assert sum(students.ran.values()) <= len(names) + 2  # what the killed worker had
+
+
+def test_the_command_grades_on_a_cluster(course):
+    students = Class(course)
+    address = f"tcp://127.0.0.1:{(port := free_port())}"
+    with (
+        dask("scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard"),
+        dask("worker", address, "--nthreads", "1", "--no-nanny", "--no-dashboard") as worker,
+        start(course, "--scheduler", address) as command,
+    ):
+        wait_until(lambda: students.judged or command.poll() is not None)
+        assert worker.children(recursive=True)
+        assert not [process for process in command.children() if "deepul_utils.grading.pool" in process.cmdline()]
+        printed, said = (text.decode() for text in command.communicate())
+    assert (command.returncode, said) == (0, "")
+    assert [printed.count(f"│ {name}") for name in CLASS] == [1] * len(CLASS)
+    assert printed.count("5 of 6") == len(CLASS)
+    assert students.ran == dict.fromkeys(CLASS, 1)
 
 
 def test_a_cluster_without_workers_is_said(course, monkeypatch):
