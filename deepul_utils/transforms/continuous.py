@@ -48,22 +48,30 @@ class ContinuousFlow(Transform):
         self._odeint = odeint
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        positions, log_dets = self.path(x, torch.tensor([0.0, 1.0]))
+        return positions[-1], log_dets[-1]
+
+    def inverse(self, z: Tensor) -> Tensor:
+        return self._solve(lambda t, x: (self.velocity(x[0], t),), (z,), torch.tensor([1.0, 0.0]))[0][-1]
+
+    def path(self, x: Tensor, times: Tensor) -> tuple[Tensor, Tensor]:
+        """Where x is at each of the times, (T, B, D), and the log-determinant up to there, (T, B).
+
+        Args:
+            x: (B, D) the positions at the first of the times.
+            times: (T,) numbers that rise, or fall.
+        """
         directions = basis(x) if self.probes is None else signs(x, self.probes)
 
         def drift(t: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
             return velocity_and_trace(lambda x: self.velocity(x, t), state[0], directions)
 
-        z, log_det = self._solve(drift, (x, torch.zeros_like(x[:, 0])), 0.0, 1.0)
-        return z, log_det
+        positions, log_dets = self._solve(drift, (x, torch.zeros_like(x[:, 0])), times)
+        return positions, log_dets
 
-    def inverse(self, z: Tensor) -> Tensor:
-        (x,) = self._solve(lambda t, state: (self.velocity(state[0], t),), (z,), 1.0, 0.0)
-        return x
-
-    def _solve(self, drift: Callable, state: tuple[Tensor, ...], start: float, end: float) -> tuple[Tensor, ...]:
-        times = torch.tensor([start, end], dtype=state[0].dtype, device=state[0].device)
-        path = self._odeint(drift, state, times, rtol=self.tolerance, atol=self.tolerance, method="dopri5")
-        return tuple(part[-1] for part in path)
+    def _solve(self, drift: Callable, state: tuple[Tensor, ...], times: Tensor) -> tuple[Tensor, ...]:
+        tolerances = {"rtol": self.tolerance, "atol": self.tolerance}
+        return self._odeint(drift, state, times.to(state[0]), method="dopri5", **tolerances)
 
 
 def velocity_and_trace(v: Callable[[Tensor], Tensor], x: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:

@@ -34,6 +34,14 @@ def test_a_linear_velocity_gives_the_exponential_of_its_matrix():
     torch.testing.assert_close(log_det, MATRIX.trace().expand(20), atol=1e-8, rtol=0)
 
 
+def test_the_path_passes_through_the_exponentials():
+    times = torch.tensor([0.0, 0.25, 1.0], dtype=torch.float64)
+    positions, log_dets = ContinuousFlow(Linear(MATRIX), tolerance=1e-10).path(POINTS, times)
+    due = torch.stack([POINTS @ torch.linalg.matrix_exp(t * MATRIX).T for t in times])
+    torch.testing.assert_close(positions, due, atol=1e-8, rtol=0)
+    torch.testing.assert_close(log_dets, (times * MATRIX.trace())[:, None].expand(3, 20), atol=1e-8, rtol=0)
+
+
 def test_the_laws_of_flows_hold():
     torch.manual_seed(0)
     flow = ContinuousFlow(Velocity(2, hidden=[8]).double(), tolerance=1e-11)
