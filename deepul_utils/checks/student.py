@@ -47,8 +47,16 @@ class Student:
         StudentFailed: the name is not defined, the call raised, or it returned nothing.
     """
 
-    def __init__(self, ask: Ask) -> None:
+    def __init__(self, ask: Ask, restart: Callable[[], None] = lambda: None) -> None:
         self._ask = ask
+        self._restart = restart
+
+    def restart(self) -> None:
+        """Let the student's code begin anew, in a sandbox: it then knows nothing of the calls so far.
+
+        In a notebook nothing happens. What was handed over before is gone.
+        """
+        self._restart()
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         def call(*args: Any, **kwargs: Any) -> Any:

@@ -24,14 +24,22 @@ _EXACT = 1e-3  # rounding, as it differs from batch to batch
 _DEVIATIONS = 4.0  # of which chance takes one honest model in thirty thousand
 
 
-def limits(case: Any, loss: Callable[[], float], at_most: Mapping[float, float], *, implausible: float) -> None:
+def limits(
+    case: Any,
+    loss: Callable[[], float],
+    at_most: Mapping[float, float],
+    *,
+    implausible: float,
+    unit: str = "nats per dimension",
+) -> None:
     """Open a case for each limit in `at_most`, with its weight, and grant those that `loss()` keeps.
 
     Args:
         case: as the check got it.
         loss: computes the test loss, such as `lambda: softmax_loss(...)`; called once.
-        at_most: weight by limit, in nats per dimension.
+        at_most: weight by limit.
         implausible: a loss below it, which no model reaches that has not seen the test data, passes no case.
+        unit: of the losses.
     """
     found: list[float | Exception] = []
 
@@ -46,12 +54,12 @@ def limits(case: Any, loss: Callable[[], float], at_most: Mapping[float, float],
         return found[0]
 
     for limit, weight in sorted(at_most.items(), reverse=True):
-        with case(f"test loss of at most {limit:g} nats per dimension", weight):
+        with case(f"test loss of at most {limit:g} {unit}", weight):
             if known() > limit:
-                raise LawBroken(f"the test loss is {known():.4f} nats per dimension; train longer, or a larger model")
+                raise LawBroken(f"the test loss is {known():.4f} {unit}; train longer, or a larger model")
             if known() < implausible:
                 raise LawBroken(
-                    f"the test loss is {known():.4f} nats per dimension, below what a model can reach that was not "
+                    f"the test loss is {known():.4f} {unit}, below what a model can reach that was not "
                     f"trained on the test data: train on the training data only"
                 )
 

@@ -110,9 +110,12 @@ def find_mistakes(path: Path) -> Iterator[str]:
 
 def _answer_mistakes(cell: NotebookNode) -> Iterator[str]:
     """An answer must keep its signature when nbgrader puts the stub in place of the solution."""
-    begins, ends = (cell.source.count(f"### {word} SOLUTION") for word in ("BEGIN", "END"))
-    if begins != 1 or ends != 1:
-        yield "should hold one ### BEGIN SOLUTION and one ### END SOLUTION, so that students get the rest as their stub"
+    marks = re.findall("### (BEGIN|END) SOLUTION", cell.source)
+    if not marks or marks != ["BEGIN", "END"] * (len(marks) // 2):
+        yield (
+            "should hold one ### BEGIN SOLUTION and one ### END SOLUTION for each part to be filled in, "
+            "so that students get the rest as their stub"
+        )
     elif not re.search(r"^(def|class) ", cell.source.partition("### BEGIN SOLUTION")[0], re.MULTILINE):
         yield "has no `def` or `class` above ### BEGIN SOLUTION, so students would get no signature to fill in"
 
