@@ -82,7 +82,7 @@ def test_the_scores_are_there(page, formgrader):
     row.wait_for()
     assert "0 / 6" in row.inner_text()
     assert "Lovelace, scriptdocument.title = 'stolen'/scriptAda" in row.inner_text()
-    assert "bob, " in page.locator("tr", has_text="bob_7").inner_text()
+    assert "bob,\tbob_7" in page.locator("tr", has_text="bob_7").inner_text()
     assert "needs manual grading" in row.inner_text()
 
 
