@@ -39,7 +39,7 @@ def masks(student: Any, case: Any, seed: int) -> None:
         causes = {
             "the parity is ignored, so that the same pixels would stay in every layer": (i + j) % 2 == 0,
             "1 and 0 are exchanged: with parity 0 the upper left pixel stays": 1 - right,
-            "these are columns (so are every second pixel in reading order, where the width is even): use row + column": np.broadcast_to(
+            "these are columns, as in reading order where the width is even: use row + column": np.broadcast_to(
                 (j + parity) % 2 == 0, right.shape
             ),
             "these are rows: the column counts as well": np.broadcast_to((i + parity) % 2 == 0, right.shape),

@@ -366,7 +366,7 @@ class TestAnswers(Answers):
     wrong = (
         ("masks", lambda H, W, parity: board(H, W, 0), "the parity is ignored"),
         ("masks", lambda H, W, parity: 1 - board(H, W, parity), "1 and 0 are exchanged"),
-        ("masks", lambda H, W, parity: board(1, W, parity).repeat(H, 1), "these are columns (so are every"),
+        ("masks", lambda H, W, parity: board(1, W, parity).repeat(H, 1), "these are columns, as in reading order"),
         ("masks", lambda H, W, parity: board(H, 1, parity).repeat(1, W), "these are rows"),
         ("masks", lambda H, W, parity: board(1, H * W, parity).view(H, W), "use row + column"),
         ("masks", lambda H, W, parity: board(W, H, parity), "height and width are exchanged"),
