@@ -155,10 +155,10 @@ def _answered(answer: Any, D: int, rows: int) -> tuple[np.ndarray, np.ndarray, t
     if not isinstance(answer, (list, tuple)) or len(answer) != 2:
         raise LawBroken("the model should return two things, z and log_det")
     z, log_det = (np.asarray(part) for part in answer)
-    if log_det.shape != (rows,) or log_det.dtype.kind != "f" or not np.isfinite(log_det).all():
-        raise LawBroken(
-            f"log_det should be a finite number for each of {rows} examples, ({rows},), got {log_det.shape}"
-        )
+    if log_det.shape != (rows,) or log_det.dtype.kind != "f":
+        raise LawBroken(f"log_det should be a number for each of {rows} examples, ({rows},), got {log_det.shape}")
+    if not np.isfinite(log_det).all():
+        raise LawBroken("log_det contains NaN or infinity")
     return _rows(z, D, rows, "z"), log_det.astype(np.float64), z.shape[1:]
 
 
