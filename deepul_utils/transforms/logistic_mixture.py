@@ -10,6 +10,7 @@ from deepul_utils.transforms.bisection import bisect
 from deepul_utils.transforms.element import Element
 
 _SPREAD = 2.0  # means start between -2 and 2: components that start alike would stay alike
+_BOUND = 5.0  # no scale is below e^-5 or above e^5, so that points far from all data stay finite in deep stacks
 
 
 class LogisticMixture(Element):
@@ -20,7 +21,8 @@ class LogisticMixture(Element):
     and the largest of the components' quantiles, between which the mixture's lies.
 
     `forward(x, params)` takes x (...) and params (..., 3 M + 2), logits, means, log-scales, a and b, and returns z and
-    log dz/dx, both (...); `inverse(z, params)` returns x.
+    log dz/dx, both (...); `inverse(z, params)` returns x. Means are counted from places spread between -2 and 2, and a
+    and log-scales r are bounded as 5 tanh(r / 5).
 
     Args:
         components: M.
@@ -61,7 +63,11 @@ class LogisticMixture(Element):
     def _split(self, params: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         m = self.components
         logits, means, log_scales, a, b = params.split([m, m, m, 1, 1], -1)
-        return logits.log_softmax(-1), means + self.means, log_scales, a[..., 0], b[..., 0]
+        return logits.log_softmax(-1), means + self.means, _bounded(log_scales), _bounded(a[..., 0]), b[..., 0]
+
+
+def _bounded(log_scale: Tensor) -> Tensor:
+    return _BOUND * torch.tanh(log_scale / _BOUND)
 
 
 def _mixture(x: Tensor, log_weights: Tensor, means: Tensor, log_scales: Tensor) -> tuple[Tensor, Tensor]:

