@@ -3,6 +3,7 @@
 from deepul_utils.checks import week1 as week1
 from deepul_utils.checks import week2 as week2
 from deepul_utils.checks import week3 as week3
+from deepul_utils.checks import week4 as week4
 from deepul_utils.checks.question import QUESTIONS, Outcome, run
 from deepul_utils.checks.summary import HandIn, hand_in
 
