@@ -70,7 +70,9 @@ class TestUnbiased:
     def test_names_the_cause(self):
         with pytest.raises(LawBroken, match=r"should be 2 on average at \[0\].*\n.*the sign"):
             unbiased(
-                -scores, [2.0, 4.0], causes={"the score is left out": [2.0, 5.0], "the sign is wrong": [-2.0, -4.0]}
+                -self.draws(),
+                [2.0, 4.0],
+                causes={"the score is left out": [2.0, 5.0], "the sign is wrong": [-2.0, -4.0]},
             )
 
     def test_sees_a_bias_of_a_few_errors_but_not_of_one(self):
