@@ -92,7 +92,7 @@ def clean(name: str, whole: bool = False) -> str:
     """
     name = unicodedata.normalize("NFC", name.encode("utf-8", "replace").decode())
     plain = "".join("_" if c in '[]*?/\\:<>|"' else c for c in name if unicodedata.category(c)[0] != "C")
-    plain = plain.strip(" .")[:60].strip(" .") or "unnamed"
+    plain = plain.strip(" .")[:60].encode()[:150].decode(errors="ignore").strip(" .") or "unnamed"
     return f"{plain}-{hashlib.sha256(name.encode()).hexdigest()[:6]}" if whole and plain != name else plain
 
 

@@ -295,6 +295,21 @@ def test_odd_names_are_usable_and_stay_apart(run):
         assert len(folder.encode()) < 256
 
 
+def test_names_that_take_many_bytes_stop_nobody(run):
+    name = "\N{GRINNING FACE}" * 80
+    found, _, _ = run(
+        (f"ada/{name}.ipynb", "first"), (f"ada/{name} (1).ipynb", "second"), (f"{name}_{'9' * 18}_1_sums.ipynb", "x")
+    )
+    assert sorted(found.values()) == ["second", "x"]
+
+
+def test_a_zip_with_a_million_names_is_not_opened(run):
+    names = zipped(None, *((f"{n}", "") for n in range(10 * unpack.MEMBERS_LIMIT + 1)))
+    found, said, _ = run(("ada/sums.ipynb", "hers"), ("ben/x.zip", names))
+    assert list(found.values()) == ["hers"]
+    assert said == ["ben's x.zip holds more than a hand-in does: it was not opened"]
+
+
 def test_who_is_missing(run, tmp_path):
     path = tmp_path / "gradebook.csv"
     with path.open("w", newline="") as file:
