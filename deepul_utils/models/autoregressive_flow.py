@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import product
 
 import torch
 from torch import Tensor, nn
 
 from deepul_utils.models.flow import Flow
 from deepul_utils.models.pixelcnn import PixelCNN
+from deepul_utils.nn.cache import Cache
 from deepul_utils.nn.masked_mlp import MaskedMLP
 from deepul_utils.transforms.autoregressive import MaskedAutoregressive
 from deepul_utils.transforms.element import Element
@@ -99,5 +101,16 @@ class _PixelParams(nn.Module):
         return self.cnn.order
 
     def forward(self, x: Tensor) -> Tensor:
-        image = x.reshape(len(x), self.cnn.channels, self.cnn.height, self.cnn.width)
-        return self.cnn.network(image).movedim(2, -1).reshape(*x.shape, -1)
+        return self.cnn.network(self._image(x)).movedim(2, -1).reshape(*x.shape, -1)
+
+    def walk(self, x: Tensor) -> Iterator[Tensor]:
+        """The parameters (B, P) of each dimension in the raster's order, from layers that keep what they know."""
+        image, cache = self._image(x), Cache(self.cnn.height, self.cnn.width)
+        for r, c in product(range(self.cnn.height), range(self.cnn.width)):
+            cache.at = r, c
+            for channel in range(self.cnn.channels):
+                yield self.cnn.network(image[:, :, r, c, None, None], None, cache)[:, channel, :, 0, 0]
+            self.cnn.first(image[:, :, r, c, None, None], cache)  # which keeps the pixel, now that it is known
+
+    def _image(self, x: Tensor) -> Tensor:
+        return x.reshape(len(x), self.cnn.channels, self.cnn.height, self.cnn.width)

@@ -19,7 +19,9 @@ class MaskedAutoregressive(Transform):
 
     Args:
         net: maps (B, *shape) to (B, *shape, P); `net.order`, (D,), gives the position of each dimension of a flattened
-            x, and the parameters of a dimension must not depend on itself or on those after it.
+            x, and the parameters of a dimension must not depend on itself or on those after it. Where it has
+            `net.walk(x)`, which yields the parameters (B, P) of one dimension after the other and reads x when resumed,
+            `inverse` follows it whenever no gradient is asked for.
         element: an invertible function of one number with P parameters.
 
     Papers: Kingma et al., "Improved Variational Inference with Inverse Autoregressive Flow" (2016); Papamakarios et
@@ -44,6 +46,16 @@ class MaskedAutoregressive(Transform):
         return z, log_derivative.flatten(1).sum(1)
 
     def inverse(self, z: Tensor) -> Tensor:
+        if torch.is_grad_enabled() or not hasattr(self.net, "walk"):
+            return self.inverse_naively(z)
+        flat, x = z.flatten(1), z.new_zeros(z.shape)  # (B, D), (B, *shape)
+        visits = self.net.order.argsort()  # type: ignore[operator]
+        for i, params in zip(visits, self.net.walk(x), strict=True):  # type: ignore[operator]
+            x.view_as(flat)[:, i] = self.element.inverse(flat[:, i], params)
+        return x
+
+    def inverse_naively(self, z: Tensor) -> Tensor:
+        """What `inverse` gives, by a pass over all of x for each dimension."""
         flat = z.flatten(1)  # (B, D)
         x = torch.zeros_like(flat)  # what is not known yet has no influence on the parameters that are used
         for i in self.net.order.argsort():  # type: ignore[operator]

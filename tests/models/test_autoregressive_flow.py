@@ -59,6 +59,15 @@ def test_laws_on_images(shape):
     laws.log_det(forward(model), x)
 
 
+@pytest.mark.parametrize("shape", [(4, 5), (3, 3, 2)])
+def test_cached_and_naive_samples_are_the_same(shape):
+    torch.manual_seed(0)
+    model = PixelFlow(shape, ScaleAndShift(), width=12, layers=2, kernel_size=3).double()
+    z = torch.randn(3, *shape, dtype=torch.float64)
+    with torch.no_grad():
+        assert torch.allclose(model.transform.inverse(z), model.transform.inverse_naively(z), atol=1e-12)
+
+
 def test_pixels_see_those_before_them_and_no_others():
     torch.manual_seed(0)
     model = PixelFlow((3, 3), ScaleAndShift(), width=16, layers=3, kernel_size=3).double()
