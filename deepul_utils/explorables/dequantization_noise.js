@@ -3,31 +3,29 @@
 const MIDPOINTS = Array.from({ length: 32 }, (_, i) => (i + 0.5) / 32 - 0.5); // of u - 1/2
 
 const signed = (value, digits = 2) => value.toFixed(digits).replace("-", "−");
-const sigmoid = (z) => (z >= 0 ? 1 / (1 + Math.exp(-z)) : Math.exp(z) / (1 + Math.exp(z)));
+const logSigmoid = (z) => Math.min(z, 0) - Math.log1p(Math.exp(-Math.abs(z)));
 const sum = (values) => values.reduce((a, b) => a + b, 0);
+
+function logSumExp(terms) {
+  const largest = Math.max(...terms);
+  return largest + Math.log(sum(terms.map((t) => Math.exp(t - largest))));
+}
 
 // A mixture of logistics from its logits, means and log-scales: log density and distribution function.
 function mixture([logits, means, logScales]) {
-  const top = Math.max(...logits);
-  const normaliser = top + Math.log(sum(logits.map((l) => Math.exp(l - top))));
+  const normaliser = logSumExp(logits);
   const parts = logits.map((l, m) => ({ logWeight: l - normaliser, mean: means[m], scale: Math.exp(logScales[m]) }));
   return {
     means,
-    logDensity(y) {
-      const terms = parts.map(({ logWeight, mean, scale }) => {
-        const z = Math.abs(y - mean) / scale; // the logistic is symmetric
-        return logWeight - z - 2 * Math.log1p(Math.exp(-z)) - Math.log(scale);
-      });
-      const largest = Math.max(...terms);
-      return largest + Math.log(sum(terms.map((t) => Math.exp(t - largest))));
-    },
-    // The mass from a to b, as a difference on the side where it does not round to zero.
-    mass(a, b) {
-      return sum(parts.map(({ logWeight, mean, scale }) => {
-        const [low, high] = [(a - mean) / scale, (b - mean) / scale];
-        return Math.exp(logWeight) * (low > 0 ? sigmoid(-low) - sigmoid(-high) : sigmoid(high) - sigmoid(low));
-      }));
-    },
+    logDensity: (y) => logSumExp(parts.map(({ logWeight, mean, scale }) => {
+      const z = Math.abs(y - mean) / scale; // the logistic is symmetric
+      return logWeight - z - 2 * Math.log1p(Math.exp(-z)) - Math.log(scale);
+    })),
+    // sigma(high) - sigma(low) = sigma(high) sigma(-low) (1 - exp(low - high)), which does not round to 0.
+    logMass: (a, b) => logSumExp(parts.map(({ logWeight, mean, scale }) => {
+      const [low, high] = [(a - mean) / scale, (b - mean) / scale];
+      return logWeight + logSigmoid(high) + logSigmoid(-low) + Math.log1p(-Math.exp(low - high));
+    })),
   };
 }
 
@@ -49,12 +47,13 @@ function render({ model, el }) {
     if (!known.has(key)) {
       const p = mixture(params[w][t]);
       const claim = new Map(present.map((k) => [k, sum(MIDPOINTS.map((u) => p.logDensity(k + 0.5 + widths[w] * u))) / MIDPOINTS.length]));
-      const masses = values.map((k) => p.mass(k === 0 ? -Infinity : k, k === K - 1 ? Infinity : k + 1));
+      const logMasses = values.map((k) => p.logMass(k === 0 ? -Infinity : k, k === K - 1 ? Infinity : k + 1));
       known.set(key, {
-        p, masses,
+        p,
+        masses: logMasses.map(Math.exp),
         train: mean(train, (k) => claim.get(k)),
         test: mean(test, (k) => claim.get(k)),
-        law: mean(test, (k) => Math.log(masses[k])),
+        law: mean(test, (k) => logMasses[k]),
       });
     }
     return known.get(key);
@@ -110,7 +109,7 @@ function render({ model, el }) {
 
   function drawClaims(t) {
     const all = widths.map((_, w) => measure(w, t));
-    const every = [...all.flatMap((m) => [m.train, m.test, m.law]), floor].filter(Number.isFinite);
+    const every = [...all.flatMap((m) => [m.train, m.test, m.law]), floor];
     const { svg, plot, X, Y, box } = chart({
       height: 230, x: [widths[0], widths.at(-1)], y: [Math.min(...every) - 0.2, Math.max(0, ...every) + 0.2], xLabel: "noise width w", yLabel: "nats a value",
       label: "Log-likelihood against the width of the noise",
