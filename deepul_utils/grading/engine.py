@@ -47,11 +47,14 @@ def submissions(course: Path, week: str, students: list[str] | None = None) -> l
     """
     found = set()
     for pattern in students or ["*"]:
-        some = {path.parent.name for path in (course / "submitted").glob(f"{pattern}/{week}") if path.is_dir()}
-        if not some:
+        if not (some := _handed_in(course, week, pattern)):
             raise GradingError(f"there is nothing to grade: no folder {course / 'submitted' / pattern / week}")
         found |= some
     return sorted(found)
+
+
+def _handed_in(course: Path, week: str, pattern: str = "*") -> set[str]:
+    return {path.parent.name for path in (course / "submitted").glob(f"{pattern}/{week}") if path.is_dir()}
 
 
 def grade(
@@ -102,7 +105,7 @@ def grade(
         cache = Cache(Path(folders.root, FOLDER, week))
         with workers as pool, one_gradebook(folders.db_url), cache.in_use():
             yield from _Run(config, folders, pool, cache, force).grade(students)
-            if set(students) == set(submissions(course, week)):
+            if set(students) == _handed_in(course, week):
                 cache.prune()
     except (ClusterUnavailable, DiskFailed, GradebookUnavailable) as error:
         raise GradingError(str(error)) from None
