@@ -1,3 +1,5 @@
 """Week 4's questions, one file for each homework notebook."""
 
-__all__: list[str] = []
+from deepul_utils.checks.week4 import latent_mixtures
+
+__all__ = ["latent_mixtures"]
