@@ -126,7 +126,7 @@ class _Session:
 
     def judge(self, question: Question, seed: int, files: Mapping[str, bytes] | None) -> Outcome:
         """The outcome of a question on all that has run so far."""
-        if self._kernel is None:  # no code, no kernel
+        if self._kernel is None and not self._ran:  # no code, no kernel
             return question.judge(NotebookStudent({}), seed, files)
         stopped, deadline = 0, time.monotonic() + _PATIENCE * self._timeout
 

@@ -9,6 +9,7 @@ import trained_homework
 from nbformat.v4 import new_code_cell, new_notebook
 from safetensors.torch import save
 
+from deepul_utils.checks.question import QUESTIONS, Question
 from deepul_utils.course.release import release
 from deepul_utils.data.mnist import DataUnavailable
 from deepul_utils.grading import engine
@@ -150,3 +151,33 @@ def test_a_class_hands_in_weights(files, tmp_path):
     assert found["bob"][0] == found["eve"][0] == 0
     assert "there is no toys.safetensors beside the notebook" in found["bob"][1][0]
     assert "Error(s) in loading state_dict" in found["eve"][1][0]
+
+
+def test_a_restart_leaves_nothing_of_earlier_calls(sandbox, monkeypatch):
+    """Not in the process, not in its files; the cells that ran have run again, and the next question is judged."""
+    code = """
+from pathlib import Path
+
+calls, note = [], Path.home() / "note"
+
+def count():
+    calls.append(1)
+    seen = len(calls) + 10 * note.exists()
+    note.touch()
+    return seen
+"""
+
+    def body(student, case, seed):
+        with case("counts"):
+            found = [student.count(), student.count()]
+            student.restart()
+            assert (found, student.count()) == ([1, 12], 1)
+            student.restart()  # and asks nothing more
+
+    monkeypatch.setitem(QUESTIONS, "toys.first", Question("toys.first", 1, (), body))
+    monkeypatch.setitem(QUESTIONS, "toys.second", Question("toys.second", 1, (), body))
+    cells = [new_code_cell(code), new_code_cell(""), new_code_cell("")]
+    for cell, name in zip(cells[1:], ("first", "second"), strict=True):
+        cell.metadata["nbgrader"] = {"grade": True, "solution": False, "grade_id": f"toys-{name}", "points": 1}
+    outcomes = judge(new_notebook(cells=cells), sandbox, timeout=30, seed=SEED)
+    assert [outcome.cases[0].message for outcome in outcomes.values()] == ["", ""]
