@@ -1,12 +1,16 @@
 import numpy as np
 import pytest
-from scipy import integrate
+from scipy import integrate, stats
 from sklearn.datasets import make_moons
 
 from deepul_utils.checks import laws
 from deepul_utils.data.toy2d import (
     HALF_MOONS_BOX,
     SMILEY_BOX,
+    diagonal_gaussian_sets,
+    full_gaussian_sets,
+    gaussian,
+    gaussian_log_density,
     half_moons,
     half_moons_log_density,
     on_grid,
@@ -133,3 +137,22 @@ def test_on_grid_moves_far_points_to_the_edge():
 def test_on_grid_wants_points_of_the_plane(points):
     with pytest.raises(ValueError, match=r"points must be \(n, 2\)"):
         on_grid(points, 10)
+
+
+@pytest.mark.parametrize(("full", "sets"), [(True, full_gaussian_sets), (False, diagonal_gaussian_sets)])
+def test_gaussians_are_the_published_sets_but_for_their_training_points(full, sets):
+    train, test = sets()
+    z = np.random.RandomState(0).randn(2500, 2) * [5, 1]
+    half = np.sqrt(0.5)
+    turned = z @ [[half, half], [-half, half]]
+    right = np.add(turned, (1, 2)) if full else np.add(z, (-1, 2))
+    assert np.allclose(test, right, atol=1e-12)
+    assert not set(map(tuple, train)) & set(map(tuple, test))
+
+
+@pytest.mark.parametrize("full", [True, False])
+def test_log_density_of_the_gaussians(full):
+    mean, covariance = ((1, 2), [[13, 12], [12, 13]]) if full else ((-1, 2), [[25, 0], [0, 1]])
+    points = gaussian(100, seed=3, full=full)
+    right = stats.multivariate_normal(mean, covariance).logpdf(points)
+    assert np.allclose(gaussian_log_density(points, full=full), right, atol=1e-12)
