@@ -18,18 +18,33 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
-from deepul_utils.data import mnist, toy1d
+from deepul_utils.data import mnist, toy1d, toy2d
+from deepul_utils.distributions.base import StandardNormal, StandardUniform
 from deepul_utils.distributions.bits import bits_per_dim
+from deepul_utils.distributions.independent import DiagonalNormal
+from deepul_utils.models.autoregressive_flow import AutoregressiveFlow
+from deepul_utils.models.dequantized import Dequantized
 from deepul_utils.models.gated_pixelcnn import GatedPixelCNN
 from deepul_utils.models.histogram import Histogram
 from deepul_utils.models.image_transformer import ImageTransformer
 from deepul_utils.models.made import MADE
 from deepul_utils.models.mixture_of_logistics import MixtureOfLogistics
 from deepul_utils.models.pixelcnn import PixelCNN
+from deepul_utils.models.realnvp import ImageRealNVP, RealNVP
 from deepul_utils.models.rnn import RNN
+from deepul_utils.models.vae import VAE
 from deepul_utils.models.wavenet import WaveNet
+from deepul_utils.nn.mlp import MLP
 from deepul_utils.nn.ordering import shuffled
+from deepul_utils.nn.resnet import ResNet
 from deepul_utils.training import Batches, cosine, device, fit
+from deepul_utils.transforms.coupling import Coupling
+from deepul_utils.transforms.dequantize import VariationalNoise
+from deepul_utils.transforms.elementwise import Logit, Scale
+from deepul_utils.transforms.logistic_mixture import LogisticMixture
+from deepul_utils.transforms.mixture_cdf import MixtureCDF
+from deepul_utils.transforms.partition import checkerboard, upper_half
+from deepul_utils.transforms.transform import Composition
 
 SEEDS = (0, 1, 2)  # of the first weights, the batches and the noise; the data stay the same
 
@@ -56,6 +71,7 @@ class Recipe:
         law: maps examples to their true probabilities (B,), where these are known; its test loss is the floor.
         seeds: of the runs.
         unit: of all losses: one of `UNITS`.
+        parts: whether the loss is a named tuple of parts, which the result is to name, too.
     """
 
     about: str
@@ -66,6 +82,7 @@ class Recipe:
     law: Callable[[np.ndarray], np.ndarray] | None = None
     seeds: tuple[int, ...] = SEEDS
     unit: str = "nats per dimension"
+    parts: bool = False
 
     def run(self, seed: int, checkpoint: Path | None = None) -> dict[str, Any]:
         """Train once, from the checkpoint on if there is one, and return the losses."""
@@ -73,7 +90,8 @@ class Recipe:
         torch.manual_seed(seed)
         settings = dict(self.settings)
         batches = Batches(*_as_tuple(train), batch_size=settings.pop("batch_size"), seed=seed)
-        history = fit(self.model(), batches, test=test, checkpoint=checkpoint, **settings)
+        model = self.model()
+        history = fit(model, batches, test=test, checkpoint=checkpoint, **settings)
         by_epoch = np.reshape(history.train, (history.epochs, -1)).mean(1)
         return {
             "seed": seed,
@@ -81,7 +99,18 @@ class Recipe:
             "test_loss": self._in_unit(history.test[-1], test),
             "train_by_epoch": [self._in_unit(loss, test) for loss in by_epoch],
             "test_by_epoch": [self._in_unit(loss, test) for loss in history.test],
+            **self._parts(model, test),
         }
+
+    @torch.no_grad()
+    def _parts(self, model: nn.Module, test: Arrays, draws: int = 100) -> dict[str, Any]:
+        """Where a loss has parts, their means on the test set over many draws of its noise."""
+        if not self.parts:
+            return {}
+        x = torch.as_tensor(_as_tuple(test)[0], dtype=torch.get_default_dtype(), device=device())
+        losses = [model.loss(x) for _ in range(draws)]  # type: ignore[operator]
+        means = torch.tensor(losses).mean(0).tolist()
+        return {"parts": {name: self._in_unit(mean, test) for name, mean in zip(losses[0]._fields, means, strict=True)}}
 
     def floor(self) -> float | None:
         """The loss of the true law on the test set; None where the law is unknown."""
@@ -151,9 +180,15 @@ def _flat_grey() -> tuple[Arrays, Arrays]:
     return train.reshape(len(train), -1), test.reshape(len(test), -1)
 
 
+def _bytes() -> tuple[Arrays, Arrays]:
+    train, test = mnist.mnist()
+    return train[:, None], test[:, None]
+
+
 _SP20 = "CS294-158 Spring 2020, solutions of homework 1"
 _DEMO = "CS294-158 Spring 2020, demonstrations of lecture 2"
 _TABLE = "table of pytorch-generative, dynamically binarized"
+_UVA = "UvA deep learning tutorial 11"
 _ADAM = {"lr": 0.1, "schedule": cosine, "batch_size": 128}
 _SLOW = {"lr": 1e-3, "schedule": cosine, "batch_size": 128}
 _SHAPE = (28, 28)
@@ -173,6 +208,50 @@ def _demo(bits: float) -> tuple[float, str]:
 
 def _table(nats: float, remark: str = "") -> tuple[float, str]:
     return round(nats / math.prod(_SHAPE), 6), _TABLE + remark
+
+
+def _on_the_plane(name: str, about: str, model: Callable[[], nn.Module], published: float, **settings: Any) -> Recipe:
+    data, log_density = {
+        "smiley": (toy2d.smiley_sets, toy2d.smiley_log_density),
+        "half moons": (toy2d.half_moons_sets, toy2d.half_moons_log_density),
+    }[name]
+    settings = {"lr": 5e-3, "schedule": cosine, "batch_size": 128, **settings}
+    law = lambda x: np.exp(log_density(x))  # noqa: E731
+    return Recipe(f"{about} on the {name}", data, model, settings, (published, _SP20), law, unit="nats per point")
+
+
+def _vae_of_a_gaussian(full: bool, published: float) -> Recipe:
+    return Recipe(
+        f"a VAE with two latents on a Gaussian with {'full' if full else 'diagonal'} covariance",
+        toy2d.full_gaussian_sets if full else toy2d.diagonal_gaussian_sets,
+        lambda: VAE(MLP(2, 4, [128, 128]), MLP(2, 4, [128, 128]), DiagonalNormal, prior=StandardNormal(2)),
+        {"epochs": 10, **_SLOW, "lr": 3e-3},
+        (published, "CS294-158 Spring 2020, solutions of homework 2"),
+        law=lambda x: np.exp(toy2d.gaussian_log_density(x, full=full)),
+        unit="nats per point",
+        parts=True,
+    )
+
+
+def _autoregressive() -> nn.Module:
+    return AutoregressiveFlow(2, MixtureCDF(components=5), hidden=(64, 64, 64), base=StandardUniform(2))
+
+
+def _flow_on_mnist(
+    about: str, bits: float, *, scales: int = 1, couplings: int = 8, variational: bool = False, **more: Any
+) -> Recipe:
+    """A RealNVP of MNIST's 256 grey levels, once; its losses are upper bounds, of one draw of the noise."""
+    shape, num_values = (1, *_SHAPE), 256
+
+    def model() -> nn.Module:
+        before = Composition(Scale(1 / num_values), Logit(alpha=1e-5))
+        flow = ImageRealNVP(shape, scales, couplings, before=before, **more)
+        layers = [Coupling(checkerboard(shape, k % 2), ResNet(2, 2, width=16, blocks=2)) for k in range(4)]
+        return Dequantized(flow, num_values, VariationalNoise(*layers, num_values=num_values) if variational else None)
+
+    settings = {"epochs": 100, "clip": 1.0, **_SLOW}
+    about = f"RealNVP, {about}, on MNIST of 256 levels"
+    return Recipe(about, _bytes, model, settings, (bits, _UVA), seeds=(0,), unit="bits per dimension")
 
 
 RECIPES = {
@@ -208,6 +287,43 @@ RECIPES = {
         published=(4.0464, _SP20),
         law=lambda x: toy1d.two_bumps_law()[x],
     ),
+    "autoregressive-flow-smiley": _on_the_plane(
+        "smiley", "an autoregressive flow of 5 Gaussians", _autoregressive, 1.3607, epochs=60
+    ),
+    "autoregressive-flow-half-moons": _on_the_plane(
+        "half moons", "an autoregressive flow of 5 Gaussians", _autoregressive, 1.1029, epochs=60
+    ),
+    "realnvp-smiley": _on_the_plane(
+        "smiley", "RealNVP, 10 couplings,", lambda: RealNVP(2, 10, (32, 32)), 1.3939, epochs=60, lr=1e-2
+    ),
+    "realnvp-half-moons": _on_the_plane(
+        "half moons", "RealNVP, 8 couplings,", lambda: RealNVP(2, 8, (32, 32)), 1.0804, epochs=100, ema=0.99
+    ),
+    "mixture-coupling-smiley": _on_the_plane(
+        "smiley",
+        "3 couplings by mixtures of 5 logistics",
+        lambda: RealNVP(2, 3, (32, 32), lambda: LogisticMixture(5)),
+        1.3607,
+        epochs=40,
+        lr=1e-2,
+        ema=0.99,
+    ),
+    "mixture-coupling-half-moons": _on_the_plane(
+        "half moons",
+        "6 couplings by mixtures of 4 logistics",
+        lambda: RealNVP(2, 6, (32, 32), lambda: LogisticMixture(4)),
+        1.0804,
+        epochs=60,
+        ema=0.99,
+    ),
+    "realnvp-mnist": _flow_on_mnist("8 couplings over a checkerboard", 1.078),
+    "realnvp-mnist-halves": _flow_on_mnist("8 couplings over upper and lower half", 1.078, pixels=upper_half),
+    "realnvp-mnist-variational": _flow_on_mnist("8 couplings, learned noise", 1.043, variational=True),
+    "realnvp-mnist-multiscale": _flow_on_mnist(
+        "3 scales, learned noise", 1.020, scales=3, couplings=4, variational=True
+    ),
+    "vae-full-gaussian": _vae_of_a_gaussian(full=True, published=4.4388),
+    "vae-diagonal-gaussian": _vae_of_a_gaussian(full=False, published=4.4213),
     "made-mnist": _on_mnist(
         "MADE, 2 layers of 512, in a shuffled ordering,",
         lambda: MADE(784, [512, 512], orders=[shuffled(_SHAPE)]),

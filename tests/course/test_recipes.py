@@ -1,5 +1,6 @@
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,8 @@ def result(name):
 
 RECORDED = sorted(path.stem for path in RESULTS.glob("*.json"))
 ON_MNIST = [name for name in RECORDED if "mnist" in name]  # whose images the tests cannot count on
-QUICK = [name for name in RECORDED if name not in ON_MNIST]
+SYNTHETIC = [name for name in RECORDED if name not in ON_MNIST]
+FLOWS = [name for name in SYNTHETIC if RECIPES[name].unit == "nats per point"]  # which train for half a minute each
 
 
 @pytest.mark.parametrize("name", RECORDED)
@@ -47,16 +49,40 @@ def test_the_result_is_that_of_the_recipe(name, monkeypatch):
     assert recorded == now
 
 
-@pytest.mark.parametrize("name", QUICK)
+@pytest.mark.parametrize("name", sorted(set(SYNTHETIC) - set(FLOWS)))
 def test_a_run_today_has_the_recorded_losses(name):
     recorded, now = result(name)["runs"][0], RECIPES[name].run(SEEDS[0])
     for losses in ("train_by_epoch", "test_by_epoch"):
         assert now[losses] == pytest.approx(recorded[losses], abs=2e-3)  # another CPU rounds otherwise
 
 
+@pytest.mark.parametrize("name", FLOWS)
+def test_a_flow_of_today_starts_at_the_recorded_losses(name):
+    start = replace(RECIPES[name], settings={**RECIPES[name].settings, "epochs": 1})
+    before_training = start.run(SEEDS[0])["test_by_epoch"][0]
+    assert before_training == pytest.approx(result(name)["runs"][0]["test_by_epoch"][0], abs=1e-4)
+
+
+@pytest.mark.parametrize("name", [name for name in FLOWS if name.startswith("mixture-coupling")])
+def test_mixture_couplings_come_close_to_the_floor(name):
+    assert result(name)["test_loss"] <= result(name)["floor"] + 0.03
+
+
+@pytest.mark.parametrize(
+    ("name", "most", "kl"), [("vae-full-gaussian", 4.44, (1.5, 2.0)), ("vae-diagonal-gaussian", 4.425, (0.0, 0.02))]
+)
+def test_the_parts_of_a_bound_are_recorded(name, most, kl):
+    """The latents are used where the covariance is full, and where it is diagonal they are not."""
+    for run in result(name)["runs"]:
+        parts = run["parts"]
+        assert parts["loss"] == pytest.approx(parts["reconstruction"] + parts["kl"], abs=1e-5)
+        assert result(name)["floor"] < parts["loss"] <= most
+        assert kl[0] <= parts["kl"] <= kl[1]
+
+
 def test_every_result_has_a_recipe():
     assert set(RECORDED) <= RECIPES.keys()
-    assert {name for name in RECIPES if "mnist" not in name} == set(QUICK)
+    assert {name for name in RECIPES if "mnist" not in name} == set(SYNTHETIC)
 
 
 def test_grey_images_are_binarized_anew():
@@ -76,7 +102,15 @@ def test_grey_images_are_binarized_anew():
     assert float(losses[0]) == pytest.approx(0.4, abs=0.005)
 
 
-@pytest.mark.parametrize(("name", "floor"), [("histogram-one-bump", 2.0431), ("logistics-two-bumps", 4.0315)])
+@pytest.mark.parametrize(
+    ("name", "floor"),
+    [
+        ("histogram-one-bump", 2.0431),
+        ("logistics-two-bumps", 4.0315),
+        ("autoregressive-flow-smiley", 1.2933),
+        ("autoregressive-flow-half-moons", 1.0119),
+    ],
+)
 def test_the_floor_is_the_loss_of_the_true_law(name, floor):
     assert round(RECIPES[name].floor(), 4) == floor
 
@@ -120,6 +154,14 @@ def test_losses_are_per_dimension(small, tmp_path):
     assert len(got["runs"][0]["train_by_epoch"]) == 2
     assert got["settings"] == {"epochs": 2, "lr": 0.1, "batch_size": 8}
     assert got["hardware"]
+
+
+@pytest.mark.parametrize(("unit", "uniform"), [("nats per point", np.log(16)), ("bits per dimension", 2)])
+def test_losses_in_other_units(small, unit, uniform):
+    recipe = replace(small, unit=unit)
+    assert recipe.floor() == pytest.approx(uniform, abs=1e-6)
+    assert recipe.run(0)["test_by_epoch"][0] == pytest.approx(uniform, abs=1e-6)
+    assert recipe.result([{"test_loss": 1.0}])["unit"] == unit
 
 
 def test_a_recipe_without_a_result_says_how_to_get_one():
