@@ -9,8 +9,10 @@ import torch
 from typer.testing import CliRunner
 
 from deepul_utils.cli import app
+from deepul_utils.course import recipe as machinery
 from deepul_utils.course import recipes
-from deepul_utils.course.recipes import RECIPES, SEEDS, DynamicallyBinarized, Recipe, measure, recorded
+from deepul_utils.course.recipe import SEEDS, Recipe
+from deepul_utils.course.recipes import RECIPES, DynamicallyBinarized, measure, recorded
 from deepul_utils.data import mnist
 from deepul_utils.models.histogram import Histogram
 
@@ -196,10 +198,10 @@ def test_an_interrupted_recipe_goes_on(small, tmp_path, monkeypatch):
 
 
 def test_hardware_names_the_gpu_or_the_processor(monkeypatch):
-    assert re.search(r", 1 of \d+ cores$", recipes._hardware())
-    monkeypatch.setattr(recipes, "device", lambda: torch.device("cuda"))
+    assert re.search(r", 1 of \d+ cores$", machinery._hardware())
+    monkeypatch.setattr(machinery, "device", lambda: torch.device("cuda"))
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "Tesla T4")
-    assert recipes._hardware() == "Tesla T4"
+    assert machinery._hardware() == "Tesla T4"
 
 
 def deepul(*arguments):
