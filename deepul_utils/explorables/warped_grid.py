@@ -41,8 +41,8 @@ class WarpedGrid(Explorable):
         """z (N, 2) and log|det dz/dx| (N,) of points x (N, 2)."""
         z = np.array(x, dtype=np.float64)
         if self.matrix:
-            a = np.array(self.a)
-            return z @ a.T, np.full(len(z), np.linalg.slogdet(a)[1])
+            matrix = np.array(self.a)
+            return z @ matrix.T, np.full(len(z), np.linalg.slogdet(matrix)[1])
         log_det = np.zeros(len(z))
         for layer, (a, b, c, d, e, f) in enumerate(self.couplings[: self.layers]):
             stays, changes = layer % 2, 1 - layer % 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import prod
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -32,18 +33,20 @@ class Flow(nn.Module):
         torch.Size([3, 2])
     """
 
+    base: Any
+
     def __init__(self, shape: Sequence[int], transform: Transform, base: nn.Module | None = None) -> None:
         super().__init__()
         self.shape = tuple(shape)
         self.transform = transform
-        self.base: nn.Module = StandardNormal(prod(self.shape)) if base is None else base
+        self.base = StandardNormal(prod(self.shape)) if base is None else base
 
     def log_prob(self, x: Tensor) -> Tensor:
         """log p(x) in nats, (B,)."""
         if x.shape[1:] != self.shape:
             raise ValueError(f"x must be (B, {', '.join(map(str, self.shape))}), got {tuple(x.shape)}; reshape it")
         z, log_det = self.transform(x)
-        return self.base.log_prob(z.flatten(1)) + log_det  # type: ignore[operator]
+        return self.base.log_prob(z.flatten(1)) + log_det
 
     def loss(self, x: Tensor) -> Tensor:
         """-log p(x): the mean in nats per example."""
@@ -57,7 +60,7 @@ class Flow(nn.Module):
             n: how many.
             z: (n, D) the draws; by default fresh ones.
         """
-        z = self.base.sample(n) if z is None else z  # type: ignore[operator]
+        z = self.base.sample(n) if z is None else z
         if len(z) != n or z[0].numel() != prod(self.shape):
             raise ValueError(f"the noise z must be ({n}, {prod(self.shape)}), got {tuple(z.shape)}")
         return self.transform.inverse(z.reshape(n, *self.transform.latent_shape(self.shape)))
