@@ -50,8 +50,7 @@ function render({ model, el }) {
 
   const all = paths.flat();
   const side = Math.ceil(Math.max(...all.map(Math.abs)));
-  const steepest = Math.max(0.5, ...traces.flat().map(Math.abs));
-  const bound = Math.ceil(2 * steepest) / 2;
+  const bounds = [1, 2, 5, 10, 20, 50, 100];
 
   function show() {
     const [step, which] = [model.get("step"), model.get("which")];
@@ -68,6 +67,8 @@ function render({ model, el }) {
     map.plot.append(s("circle", { cx: trail[step][0], cy: trail[step][1], r: 6, fill: COLOURS.model, stroke: "currentColor" }));
     plane.replaceChildren(map.svg);
 
+    const steepest = Math.max(...traces.map((row) => Math.abs(row[which])));
+    const bound = bounds.find((limit) => limit >= steepest) ?? Math.ceil(steepest);
     const along = chart({ width: 380, height: 280, x: [0, 1], y: [-bound, bound], xLabel: "time t", yLabel: "trace on its path", label: "The trace of the velocity's Jacobian along the followed path; its area so far is the log-determinant" });
     const curve = traces.map((row, t) => [along.X(time(t)), along.Y(row[which])]);
     const zero = along.Y(0);

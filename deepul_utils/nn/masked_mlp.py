@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from numpy.typing import ArrayLike
@@ -53,3 +53,28 @@ class MaskedMLP(nn.Module):
         for layer in self.layers[1:]:
             h = layer(h.relu())
         return h.unflatten(1, (len(self.order), -1))
+
+    @torch.no_grad()
+    def walk(self, x: Tensor) -> Iterator[Tensor]:
+        """The parameters (B, P) of one dimension after the other, while the caller fills in x (B, D).
+
+        A unit is computed once, as soon as all that its mask lets through is known, so that the D steps together cost
+        one pass.
+        """
+        layers = [layer for layer in self.layers if isinstance(layer, MaskedLinear)]
+        weights = [layer.weight * layer.mask[0] for layer in layers]
+        biases = [layer.bias[:, None] for layer in layers]
+        known = self.order  # the position with which each unit is known
+        features = [x.new_zeros(len(known), len(x))]  # units first, so that one unit's values lie side by side
+        due = []
+        for layer in layers[:-1]:
+            known = torch.where(layer.mask[0], known, -1).amax(1)
+            due.append([(known == t - 1).nonzero()[:, 0] for t in range(len(self.order))])
+            features.append(x.new_zeros(len(known), len(x)))
+        for t, i in enumerate(self.order.argsort().tolist()):
+            for depth, units in enumerate(at[t] for at in due):
+                h = torch.addmm(biases[depth][units], weights[depth][units], features[depth])
+                features[depth + 1][units] = h.relu()
+            weight, bias = (part.unflatten(0, (len(self.order), -1))[i] for part in (weights[-1], biases[-1]))
+            yield torch.addmm(bias, weight, features[-1]).mT
+            features[0][i] = x[:, i]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
-from torch import nn
+from torch import Tensor, nn
+from torch.nn import functional as F
 
 
 class MLP(nn.Sequential):
@@ -29,3 +30,26 @@ class MLP(nn.Sequential):
         widths = [inputs, *hidden]
         layers = [layer for a, b in pairwise(widths) for layer in (nn.Linear(a, b), nn.ReLU())]
         super().__init__(*layers, nn.Linear(widths[-1], outputs))
+
+    def part(self, x: Tensor, inputs: Tensor | slice, outputs: Tensor) -> Tensor:
+        """Some outputs, (B, len(outputs)), where all inputs but some are 0: no more is computed than that takes.
+
+        Args:
+            x: (B, len(inputs)) the values of these inputs.
+            inputs: their indices.
+            outputs: the indices of the outputs that are wanted.
+
+        Example:
+            >>> import torch
+            >>> net, x = MLP(3, 2, hidden=[8]), torch.tensor([[0.0, 5.0, 0.0]])
+            >>> torch.allclose(net.part(x[:, [1]], torch.tensor([1]), torch.tensor([0])), net(x)[:, [0]], atol=1e-6)
+            True
+        """
+        linear = [layer for layer in self if isinstance(layer, nn.Linear)]
+        for layer in linear:
+            first, last = layer is linear[0], layer is linear[-1]
+            weight = layer.weight[:, inputs] if first else layer.weight
+            weight, bias = (weight[outputs], layer.bias[outputs]) if last else (weight, layer.bias)
+            x = F.linear(x, weight, bias)
+            x = x if last else x.relu_()
+        return x

@@ -30,3 +30,15 @@ def test_the_parameters_of_a_dimension_stand_together():
 def test_masks_are_an_argument():
     net = MaskedMLP(3, 2, [4], masks=lambda D, hidden, order: [torch.zeros(4, 3), torch.ones(3, 4)])
     assert torch.equal(net(torch.zeros(1, 3)), net(torch.ones(1, 3)))
+
+
+@pytest.mark.parametrize("order", [None, [2, 0, 3, 1]])
+@pytest.mark.parametrize("hidden", [[], [3], [16, 5]])
+def test_walking_gives_what_a_pass_gives(order, hidden):
+    torch.manual_seed(0)
+    net = MaskedMLP(4, 3, hidden, order).double()
+    due = torch.randn(6, 4, dtype=torch.float64)
+    x = torch.zeros_like(due)
+    for i, params in zip(net.order.argsort(), net.walk(x), strict=True):
+        torch.testing.assert_close(params, net(due)[:, i])
+        x[:, i] = due[:, i]  # not before: the parameters above had to do without

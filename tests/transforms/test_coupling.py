@@ -8,6 +8,7 @@ from torch import nn
 
 from deepul_utils.checks import laws
 from deepul_utils.models.flow import Flow
+from deepul_utils.nn.mlp import MLP
 from deepul_utils.transforms.coupling import Coupling
 from deepul_utils.transforms.element import ScaleAndShift, Shift
 from deepul_utils.transforms.partition import channels, checkerboard, every_second, upper_half
@@ -108,3 +109,16 @@ def test_what_is_wrong_is_one_sentence():
         Coupling(torch.tensor([0.5, 1.0]), nn.Identity())
     with pytest.raises(ValueError, match="bound must be positive"):
         ScaleAndShift(bound=0)
+
+
+@pytest.mark.parametrize("mask", [[1, 0, 1, 0, 1], [0, 0, 1, 1, 1]])
+@pytest.mark.parametrize("hidden", [[], [8, 8]])
+def test_without_gradients_points_take_less_work_to_the_same_end(mask, hidden):
+    torch.manual_seed(0)
+    coupling = Coupling(torch.tensor(mask), MLP(5, 10, hidden)).double()
+    x = torch.randn(7, 5, dtype=torch.float64)
+    in_training = coupling(x)
+    with torch.no_grad():
+        for due, got in zip(in_training, coupling(x), strict=True):
+            torch.testing.assert_close(got, due, atol=1e-12, rtol=0)
+        torch.testing.assert_close(coupling.inverse(in_training[0]), x, atol=1e-12, rtol=0)
