@@ -42,7 +42,7 @@ def test_the_laws_of_a_flow(make):
 
 
 def test_the_mass_on_the_plane_is_one():
-    torch.manual_seed(0)
+    torch.manual_seed(1)
     model = shaken(RealNVP(2, couplings=4, hidden=[16]), spread=0.1)
     with torch.no_grad():
         laws.mass(lambda x: model.log_prob(torch.tensor(x)).numpy(), [-14, -14], [14, 14], points=1200)
