@@ -136,7 +136,10 @@ def collect(
     source: Annotated[Path, typer.Argument(help="The zip of Canvas or Moodle, or a folder of `STUDENT/*.ipynb`.")],
     course: Annotated[Path, typer.Option(help="The folder of `submitted/`.")] = Path(),
     roster: Annotated[
-        Path | None, typer.Option(help="A CSV of the class, such as Canvas's gradebook: says who is missing, and names go to the gradebook.")
+        Path | None,
+        typer.Option(
+            help="A CSV of the class, such as Canvas's gradebook: says who is missing, and what they are called."
+        ),
     ] = None,
 ) -> None:
     """Put what a learning platform exports into `submitted/STUDENT/WEEK/`, ready for `deepul grade`.
