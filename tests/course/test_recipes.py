@@ -286,3 +286,18 @@ def test_data_explains_what_it_cannot_do(monkeypatch, tmp_path):
     shown = deepul("data", "mnist")
     assert shown.exit_code == 1
     assert "nowhere, which is not a folder" in shown.stderr
+
+
+@pytest.mark.parametrize("name", [name for name in RECIPES if name.startswith("realnvp-mnist")])
+def test_flows_of_bytes_bound_bits_per_dimension(name):
+    """An untrained one costs something near the 8 bits of a byte, and draws bytes."""
+    torch.manual_seed(0)
+    model = RECIPES[name].model()
+    x = torch.randint(256, (4, 1, 28, 28), dtype=torch.uint8)
+    with torch.no_grad():
+        bits = float(model.loss(x)) / (784 * np.log(2))
+    assert 7 < bits < 11
+    drawn = model.sample(2)
+    assert drawn.shape == (2, 1, 28, 28)
+    assert 0 <= drawn.min() <= drawn.max() < 256
+    assert RECIPES[name].unit == "bits per dimension"
