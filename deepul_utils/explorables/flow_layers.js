@@ -14,6 +14,7 @@ function render({ model, el }) {
   };
 
   const domain = [-reach, reach];
+  const inside = (value) => Math.min(reach, Math.max(-reach, value));
   const size = narrow() ? 350 : 470;
   const { svg, plot, X, Y } = chart({ width: size, height: size - 32, x: domain, y: domain, xLabel: "dimension 0", yLabel: "dimension 1", label: "The points after the layers passed so far" });
   svg.style.maxWidth = `${size}px`;
@@ -37,7 +38,7 @@ function render({ model, el }) {
   const go = (by) => () => set({ step: Math.min(last, Math.max(0, model.get("step") + by)) });
   el.append(
     row(
-      slider(model, "step", { label: "layers passed", min: 0, max: last, format: (k) => `${k} of ${last}` }),
+      slider(model, "step", { label: "layers", min: 0, max: last, format: (k) => `${k} of ${last}` }),
       button("← inverse", go(-1)),
       button("forward →", go(1)),
       direction,
@@ -51,7 +52,7 @@ function render({ model, el }) {
     const shown = back ? "samples" : "data";
     for (const [name, group] of Object.entries(groups)) {
       group.setAttribute("visibility", name === shown ? "visible" : "hidden");
-      clouds[name][step].forEach(([a, b], k) => fill(group.children[k], { cx: X(a).toFixed(1), cy: Y(b).toFixed(1) }, []));
+      clouds[name][step].forEach(([a, b], k) => fill(group.children[k], { cx: X(inside(a)).toFixed(1), cy: Y(inside(b)).toFixed(1) }, []));
     }
     rings.setAttribute("visibility", step === last ? "visible" : "hidden");
     direction.textContent = back ? "Show the data" : "Show samples";

@@ -34,14 +34,14 @@ class FlowLayers(Explorable):
         >>> path = np.array([[[0.5, 1.0]], [[0.25, 1.0]]])
         >>> figure = FlowLayers(path, path, [0, -0.69], ["halves the first"])
         >>> figure.data, figure.reach
-        (['50 100', '25 100'], 2.0)
+        (['50 100', '25 100'], 1.0)
     """
 
     data: Any = traitlets.List(traitlets.Unicode()).tag(sync=True)  # a text a layer, since a list takes many lines
     samples: Any = traitlets.List(traitlets.Unicode()).tag(sync=True)
     log_dets = traitlets.List(traitlets.Float()).tag(sync=True)
     names = traitlets.List(traitlets.Unicode()).tag(sync=True)
-    reach = traitlets.Float().tag(sync=True)  # the figure goes from -reach to reach
+    reach = traitlets.Float().tag(sync=True)  # from -reach to reach; the few points beyond lie at the edge
     step = traitlets.Int(0, min=0).tag(sync=True)
     back = traitlets.Bool(False).tag(sync=True)  # the samples are shown
 
@@ -61,6 +61,6 @@ class FlowLayers(Explorable):
             samples=texts[1],
             log_dets=[round(float(value), 2) for value in log_dets],
             names=list(names),
-            reach=float(np.ceil(max(np.abs(cloud).max() for cloud in clouds) + 0.5)),
+            reach=float(np.ceil(max(np.quantile(np.abs(cloud), 0.998, method="lower") for cloud in clouds))),
             **kwargs,
         )

@@ -7,6 +7,8 @@ from deepul_utils.explorables.flow_layers import FlowLayers
 
 RNG = np.random.default_rng(0)
 DATA, SAMPLES = RNG.normal(size=(4, 30, 2)), RNG.normal(size=(4, 20, 2))
+DATA[1, 0, 0] = 9.0  # beyond the edge
+REACH = 4.0
 NAMES = ["moves the first", "moves the second", "moves both"]
 LOG_DETS = [0, -0.5, 1.25, 3]
 
@@ -29,12 +31,14 @@ def told(page):
 def matches(seen, right):
     """Up to the scale of the axes, which is fitted."""
     for axis in (0, 1):
+        right = np.clip(right, -REACH, REACH)
         slope, offset = np.polyfit(right[:, axis], seen[:, axis], 1)
         assert abs(seen[:, axis] - slope * right[:, axis] - offset).max() < 1.0  # pixels
         assert slope > 0 if axis == 0 else slope < 0
 
 
 def test_every_layer_is_shown_on_the_way_there_and_back(show):
+    assert figure().reach == REACH < np.abs(DATA).max()
     page = show(figure())
     assert told(page) == "Test data, as they are, x. Mean log|det| so far: 0.00."
     for step in range(4):
@@ -55,9 +59,9 @@ def test_every_layer_is_shown_on_the_way_there_and_back(show):
 def test_the_slider_steps_by_keyboard(show):
     page = show(figure(step=1))
     assert told(page).startswith("Test data, after one layer; the last moves the first.")
-    page.get_by_role("slider", name="layers passed").press("ArrowRight")
+    page.get_by_role("slider", name="layers").press("ArrowRight")
     assert "after 2 layers; the last moves the second" in told(page)
-    page.get_by_role("slider", name="layers passed").press("End")
+    page.get_by_role("slider", name="layers").press("End")
     matches(points(page, "data"), DATA[3])
 
 
