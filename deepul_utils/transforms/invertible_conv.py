@@ -12,8 +12,8 @@ from deepul_utils.transforms.transform import Transform
 class InvertibleConv(Transform):
     """A 1 x 1 convolution with as many outputs as inputs, a learned generalisation of a permutation of the channels.
 
-    It starts as a random orthogonal matrix, so that log|det W| starts at 0. The determinant may be negative or overflow:
-    its logarithm is taken by `slogdet`, and the sign is not needed.
+    It starts as a random orthogonal matrix, so that log|det W| starts at 0. The determinant may be negative, and it may
+    overflow: `slogdet` takes its logarithm, and the sign is not needed.
 
     `forward` takes (B, channels) or (B, channels, H, W) and returns z and log|det dz/dx| = H W log|det W|, (B,).
 
