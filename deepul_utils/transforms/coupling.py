@@ -46,8 +46,9 @@ class Coupling(Transform):
         if not ((mask == 0) | (mask == 1)).all():
             raise ValueError("mask must hold 1 where a dimension stays and 0 where it is changed, and nothing else")
         self.register_buffer("mask", mask.bool())
-        self.kept, self.changed = _even(self.mask), _even(~self.mask)
         self.net, self.element = net, element or ScaleAndShift()
+        self._find_halves()
+        self.register_load_state_dict_post_hook(lambda loaded, _: loaded._find_halves())  # the mask may be another
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         if self._halves(context):
@@ -69,6 +70,9 @@ class Coupling(Transform):
         seen = x * self.mask
         params = self.net(seen if context is None else torch.cat([seen, context], 1))
         return params.unflatten(1, (x.shape[1], self.element.num_params)).movedim(2, -1)
+
+    def _find_halves(self) -> None:
+        self.kept, self.changed = _even(self.mask), _even(~self.mask)
 
     def _halves(self, context: Tensor | None) -> bool:
         """Whether to leave out what is 0 or unused; in training it would cost more to cut the weights than it saves."""

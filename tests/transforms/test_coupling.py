@@ -104,6 +104,16 @@ def test_the_state_survives_save_and_load(tmp_path):
     assert torch.equal(other(x)[0], layer(x)[0])
 
 
+def test_a_loaded_mask_counts_also_where_halves_are_left_out():
+    layer, other = (Coupling(every_second([4], parity), MLP(4, 8, [8])).double() for parity in (0, 1))
+    other.load_state_dict(layer.state_dict())
+    x = torch.randn(5, 4, dtype=torch.float64)
+    right = layer(x)[0].detach()
+    with torch.no_grad():
+        torch.testing.assert_close(other(x)[0], right)
+        torch.testing.assert_close(other.inverse(right), x)
+
+
 def test_what_is_wrong_is_one_sentence():
     with pytest.raises(ValueError, match="1 where a dimension stays and 0 where it is changed"):
         Coupling(torch.tensor([0.5, 1.0]), nn.Identity())
