@@ -190,7 +190,7 @@ RECIPES = {
         "half moons", "an autoregressive flow of 5 Gaussians", _autoregressive, 1.1029, epochs=60
     ),
     "realnvp-smiley": _on_the_plane(
-        "smiley", "RealNVP, 10 couplings,", lambda: RealNVP(2, 10, (32, 32)), 1.3939, epochs=60, lr=1e-2
+        "smiley", "RealNVP, 12 couplings,", lambda: RealNVP(2, 12, (32, 32)), 1.3939, epochs=100, ema=0.99
     ),
     "realnvp-half-moons": _on_the_plane(
         "half moons", "RealNVP, 8 couplings,", lambda: RealNVP(2, 8, (32, 32)), 1.0804, epochs=100, ema=0.99
