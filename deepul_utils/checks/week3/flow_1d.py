@@ -156,6 +156,8 @@ def inverse(student: Any, case: Any, seed: int) -> None:
         got = student.inverse_cdf(u, *mixture.given)
         if np.shape(got) == u.shape and not np.allclose(got, right, atol=1e-6) and np.allclose(got, right, atol=0.3):
             causes["this is close, but not there: halve the interval more often, 60 times say"] = got
+        elif np.shape(got) == u.shape and len(u) > 2 and np.ptp(got) < 1e-3:
+            causes["this is an end of your interval, which does not hold x: begin with one that does"] = got
         laws.matches(got, right, what="the inverse", tolerance=1e-6, causes=causes)
 
     with case("one Gaussian"):
@@ -190,6 +192,9 @@ def log_prob(student: Any, case: Any, seed: int) -> None:
             "the signs are those of the inverse: log p(x) = log p(u) + log|du/dx|": -(last + log_factor),
             "each log-derivative is taken where its map is applied: that of F at y, not at x": (
                 mixture.log_density(x) + log_factor
+            ),
+            "the shift is multiplied too: y = exp(log_factor) x + shift": (
+                mixture.log_density(np.exp(log_factor) * (x + shift)) + log_factor
             ),
             "the factor is added: its logarithm is": last + np.exp(log_factor),
             "the base is uniform, with log p(u) = 0; this takes a standard normal": (
