@@ -72,6 +72,16 @@ def test_the_jacobian_is_triangular_in_the_ordering():
     assert torch.equal(J != 0, torch.tensor(order[None, :] <= order[:, None]))
 
 
+@pytest.mark.parametrize("order", [None, ORDER])
+def test_the_inverse_with_a_memory_is_that_of_whole_passes(order):
+    module = transform(order=order)
+    z = torch.tensor(X)
+    naive = module.inverse_naively(z)
+    assert torch.allclose(module(naive)[0], z, atol=1e-12)
+    with torch.no_grad():
+        assert torch.allclose(module.inverse(z), naive, atol=1e-12)
+
+
 class Counting(nn.Module):
     """Counts the passes of a network."""
 

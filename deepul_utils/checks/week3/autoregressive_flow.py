@@ -330,5 +330,6 @@ def passes(student: Any, case: Any, seed: int) -> None:
                 causes={
                     "the network reads what is being looked for: each dimension waits for those before it": 1,
                     "the dimension that comes first needs its parameters, too: that is a pass": D - 1,
+                    "the log-determinant needs no pass of its own: each pass gives its dimension's term": D + 1,
                 },
             )

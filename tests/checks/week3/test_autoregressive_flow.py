@@ -278,4 +278,9 @@ class TestAnswers(Answers):
             "one pass knows every parameter",
         ),
         ("passes", lambda kind, direction, dims: 1, "each dimension waits"),
+        (
+            "passes",
+            lambda kind, direction, dims: passes_short(kind, direction, dims) + (kind == "IAF"),
+            "no pass of its own",
+        ),
     )
