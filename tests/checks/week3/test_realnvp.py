@@ -418,6 +418,13 @@ class TestAnswers(Answers):
         ("act_norm", normed(share=lambda self, x: ActNorm.share(self, x)[0]), "should have shape"),
         ("act_norm", normed(forward=every_time), "only the first one may"),
         ("act_norm", Forgets, "must be in its state, as a buffer"),
+        ("act_norm", type("Wrong", (Forgets,), {"correction": 1}), "must be in its state, as a buffer"),
+        ("act_norm", normed(correction=1, forward=every_time), "only the first one may"),
+        (
+            "act_norm",
+            normed(correction=1, started=lambda self, std, mean: (-std.log(), -mean)),
+            "the shift is not scaled",
+        ),
         ("act_norm", normed(inverse=lambda self, z: ActNorm.forward(self, z)[0]), "inverse(z)"),
         ("stack", stacked(lambda each: each[-1]), "the last layer's log_det alone"),
         ("stack", stacked(lambda each: each[0]), "the first layer's log_det alone"),
