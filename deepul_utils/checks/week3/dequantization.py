@@ -81,9 +81,7 @@ def to_logits(student: Any, case: Any, seed: int) -> None:
                 "the log-derivative is that of the sigmoid, log t (1 - t): that of the logit has the other sign": (
                     -unscaled
                 ),
-                "these are the log-derivatives of log t (1 - t) with the logarithm of 1 - 2 alpha": (
-                    D * math.log1p(-2 * alpha) - unscaled
-                ),
+                "log t (1 - t) has the wrong sign: dz/dt = 1 / (t (1 - t))": (D * math.log1p(-2 * alpha) - unscaled),
                 "log(1 - 2 alpha), the share of the squeezing, is missing": unscaled,
                 "log(1 - 2 alpha) has the wrong sign: squeezing makes volumes smaller": (
                     unscaled - D * math.log1p(-2 * alpha)
@@ -185,9 +183,9 @@ def bits(student: Any, case: Any, seed: int) -> None:
         pixels = math.prod(shape[1:])
         right = answer()
         causes = {
-            "log K is forgotten: dividing y by K made the density K^D times as large": answer(log_k=0),
+            "log K is forgotten: dividing v by K made the density K^D times as large": answer(log_k=0),
             "the log K of one dimension: each of the D was divided by K": answer(log_k=math.log(K)),
-            "log(K - 1) for log K: y was divided by K": answer(log_k=D * math.log(K - 1)),
+            "log(K - 1) for log K: v was divided by K": answer(log_k=D * math.log(K - 1)),
             "D log K has the wrong sign: the integers' cells are wider than those of y": answer(log_k=-D * math.log(K)),
             "these are nats: divide by log 2": right * math.log(2),
             "multiplied by log 2: nats are divided by it": right * math.log(2) ** 2,

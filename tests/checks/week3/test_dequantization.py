@@ -190,7 +190,7 @@ class TestAnswers(Answers):
         ("dequantize", lambda x, u, K: x / K + np.random.default_rng(0).random(x.shape) / K, "y is wrong in"),
         ("to_logits", logits_with(lambda s, a, y: -s - np.log1p(-2 * a)), "the sign"),
         ("to_logits", logits_with(lambda s, a, y: -s), "that of the sigmoid"),
-        ("to_logits", logits_with(lambda s, a, y: np.log1p(-2 * a) - s), "with the logarithm of 1 - 2 alpha"),
+        ("to_logits", logits_with(lambda s, a, y: np.log1p(-2 * a) - s), "log t (1 - t) has the wrong sign"),
         ("to_logits", logits_with(lambda s, a, y: s), "the share of the squeezing, is missing"),
         ("to_logits", logits_with(lambda s, a, y: s - np.log1p(-2 * a)), "squeezing makes volumes smaller"),
         (
