@@ -33,7 +33,7 @@ class DiagonalNormal(Independent):
         super().__init__(Normal(self.loc, self.log_scale.exp()), 1)
 
     def kl_to_standard(self) -> Tensor:
-        """KL(N(loc_i, scale_i^2) || N(0, 1)) = (loc_i^2 + scale_i^2 - 1) / 2 - log scale_i in nats, (B, D)."""
+        """KL of each entry to N(0, 1) in nats, (B, D): (loc_i^2 + scale_i^2 - 1) / 2 - log scale_i."""
         return (self.loc.square() + (2 * self.log_scale).exp() - 1) / 2 - self.log_scale
 
 
