@@ -40,3 +40,13 @@ def test_made_shows_its_run_on_mnist():
     losses = {"ours": run["test_loss"], "published": run["published"]["test_loss"]}
     assert rows == {name: round(loss, 4) for name, loss in losses.items()}, "run `make execute`"
     assert run["test_loss"] <= run["published"]["test_loss"]
+
+
+def test_vae_shows_its_runs_on_the_plane():
+    cells = {cell.id: cell for cell in read(ROOT / "book/week4_latent_variables/vae.ipynb").cells}
+    rows = {row.split()[0]: row.split()[1:] for row in cells["numbers-table"].outputs[0].text.splitlines()[1:]}
+    for name in ("vae-full-gaussian", "vae-diagonal-gaussian"):
+        run = json.loads((ROOT / "book" / "results" / f"{name}.json").read_text(encoding="utf-8"))
+        kl = sum(one["parts"]["kl"] for one in run["runs"]) / len(run["runs"])
+        shown = [round(value, digits) for value, digits in zip((run["test_loss"], kl), (4, 3), strict=True)]
+        assert list(map(float, rows[name][:2])) == shown, "run `make execute`"
