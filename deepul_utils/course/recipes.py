@@ -134,7 +134,14 @@ def _autoregressive() -> nn.Module:
 
 
 def _flow_on_mnist(
-    about: str, bits: float, *, scales: int = 1, couplings: int = 8, variational: bool = False, **more: Any
+    about: str,
+    bits: float,
+    source: str = _UVA,
+    *,
+    scales: int = 1,
+    couplings: int = 8,
+    variational: bool = False,
+    **more: Any,
 ) -> Recipe:
     """A RealNVP of MNIST's 256 grey levels, once; its losses are upper bounds, of one draw of the noise."""
     shape, num_values = (1, *_SHAPE), 256
@@ -147,7 +154,7 @@ def _flow_on_mnist(
 
     settings = {"epochs": 100, "clip": 1.0, **_SLOW}
     about = f"RealNVP, {about}, on MNIST of 256 levels"
-    return Recipe(about, _bytes, model, settings, (bits, _UVA), seeds=(0,), unit="bits per dimension")
+    return Recipe(about, _bytes, model, settings, (bits, source), seeds=(0,), unit="bits per dimension")
 
 
 RECIPES = {
@@ -213,7 +220,9 @@ RECIPES = {
         ema=0.99,
     ),
     "realnvp-mnist": _flow_on_mnist("8 couplings over a checkerboard", 1.078),
-    "realnvp-mnist-halves": _flow_on_mnist("8 couplings over upper and lower half", 1.078, pixels=upper_half),
+    "realnvp-mnist-halves": _flow_on_mnist(
+        "8 couplings over upper and lower half", 1.078, f"{_UVA}, over a checkerboard", pixels=upper_half
+    ),
     "realnvp-mnist-variational": _flow_on_mnist("8 couplings, learned noise", 1.043, variational=True),
     "realnvp-mnist-multiscale": _flow_on_mnist(
         "3 scales, learned noise", 1.020, scales=3, couplings=4, variational=True
