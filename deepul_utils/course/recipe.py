@@ -81,7 +81,7 @@ class Recipe:
         """Where a loss has parts, their means on the test set over many draws of its noise."""
         if not self.parts:
             return {}
-        x = torch.as_tensor(_as_tuple(test)[0], dtype=torch.get_default_dtype(), device=device())
+        x = torch.as_tensor(_as_tuple(test)[0], dtype=torch.get_default_dtype(), device=next(model.parameters()).device)
         losses = [model.loss(x) for _ in range(draws)]  # type: ignore[operator]
         means = torch.tensor(losses).mean(0).tolist()
         return {name: self._in_unit(mean, test) for name, mean in zip(losses[0]._fields, means, strict=True)}

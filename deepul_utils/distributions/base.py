@@ -19,12 +19,19 @@ class _Base(nn.Module):
         self.dims = dims
         self.register_buffer("_like", torch.zeros(()), persistent=False)  # knows the device and the precision
 
+    def _check(self, z: Tensor) -> None:
+        if z.shape[1:] != (self.dims,):
+            raise ValueError(f"z must be (B, {self.dims}), got {tuple(z.shape)}; give the base as many dims as z has")
+
 
 class StandardNormal(_Base):
     """z_i ~ N(0, 1), independent: log p(z) = -|z|^2 / 2 - D / 2 log 2 pi.
 
     Args:
         dims: D.
+
+    Raises:
+        ValueError: `dims` is below 1; z of another size.
 
     Example:
         >>> StandardNormal(2).log_prob(torch.zeros(1, 2))  # -log 2 pi
@@ -33,6 +40,7 @@ class StandardNormal(_Base):
 
     def log_prob(self, z: Tensor) -> Tensor:
         """log p(z) in nats, (B,), of z (B, D)."""
+        self._check(z)
         return -0.5 * (z.square().sum(1) + self.dims * math.log(2 * math.pi))
 
     def sample(self, n: int) -> Tensor:
@@ -46,6 +54,9 @@ class StandardUniform(_Base):
     Args:
         dims: D.
 
+    Raises:
+        ValueError: `dims` is below 1; z of another size.
+
     Example:
         >>> StandardUniform(2).log_prob(torch.tensor([[0.2, 0.9], [0.5, 1.5]]))
         tensor([0., -inf])
@@ -53,6 +64,7 @@ class StandardUniform(_Base):
 
     def log_prob(self, z: Tensor) -> Tensor:
         """log p(z) in nats, (B,), of z (B, D)."""
+        self._check(z)
         inside = ((z >= 0) & (z <= 1)).all(1)
         return torch.zeros_like(z[:, 0]).masked_fill(~inside, -torch.inf)
 

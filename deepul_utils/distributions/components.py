@@ -54,10 +54,13 @@ class Gaussians(Components):
 
     @torch.no_grad()
     def refit(self, x: Tensor, shares: Tensor) -> None:
-        weights = shares / shares.sum(0)  # (N, M), the columns sum to 1
-        self.loc.copy_(weights.T @ x)
+        total = shares.sum(0)
+        given = total[:, None] > 0  # a law without a share stays as it is
+        weights = shares / total.where(total > 0, 1)  # (N, M), the columns sum to 1
+        self.loc.copy_(torch.where(given, weights.T @ x, self.loc))
         variance = torch.einsum("nm,nmd->md", weights, (x[:, None] - self.loc).square())
-        self.log_scale.copy_(variance.clamp(min=1e-12).log() / 2)  # a law of one example has no width
+        log_scale = variance.clamp(min=1e-12).log() / 2  # a law of one example has no width
+        self.log_scale.copy_(torch.where(given, log_scale, self.log_scale))
 
     def sample(self, z: Tensor) -> Tensor:
         return torch.normal(self.loc[z], self.log_scale[z].exp())

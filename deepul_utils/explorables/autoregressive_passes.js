@@ -16,8 +16,9 @@ function render({ model, el }) {
   ];
   const needed = (flow) => (flow.reads === (model.get("direction") === "density" ? "x" : "z") ? 1 : model.get("dims"));
 
+  const name = `direction-${Math.random()}`; // a group of its own for each figure on the page
   const choices = ["density", "sample"].map((direction) => {
-    const input = h("input", { type: "radio", name: "direction", value: direction, style: `accent-color:${COLOURS.data}`, onchange: () => set({ direction, passes: 0 }) });
+    const input = h("input", { type: "radio", name, value: direction, style: `accent-color:${COLOURS.data}`, onchange: () => set({ direction, passes: 0 }) });
     return { direction, input, label: h("label", { style: "display:flex;gap:.4em;align-items:center" }, input, direction === "density" ? "density: x is given, find z" : "sample: z is given, find x") };
   });
   const group = h("div", { role: "radiogroup", "aria-label": "direction", style: "display:flex;flex-wrap:wrap;gap:.2em 1.4em" }, ...choices.map((choice) => choice.label));

@@ -52,6 +52,8 @@ class LatentPlane(Explorable):
         images, codes, labels = np.asarray(images, dtype=float), np.asarray(codes), np.asarray(labels)
         if images.ndim != 4 or images.shape[0] != images.shape[1] or len(images) < 2:
             raise ValueError(f"images must be (G, G, H, W) with G of at least 2, got {images.shape}")
+        if not np.isin(labels, range(10)).all():
+            raise ValueError(f"labels must be integers from 0 to 9, got {labels.min()} to {labels.max()}")
         if codes.shape != (len(labels), 2):
             raise ValueError(f"codes must be (N, 2) for N labels, got {codes.shape} and {len(labels)} labels")
         shades = np.array(list(_SHADES))[np.rint(images.clip(0, 1) * (len(_SHADES) - 1)).astype(int)]

@@ -36,7 +36,7 @@ function render({ model, el }) {
     const size = 320;
     const scale = linear([-range, range], [26, size - 8]);
     const X = scale;
-    const Y = (value) => size - scale(value) - 0;
+    const Y = (value) => size - scale(value);
     const svg = s("svg", { viewBox: `0 0 ${size} ${size + 8}`, role: "figure", "aria-label": label, style: "flex:1 1 260px;min-width:0;height:auto;max-width:100%;touch-action:pan-y" });
     const axes = s("g", { "aria-hidden": "true" });
     for (const t of [-range + (range % 2), 0, range - (range % 2)]) {

@@ -44,7 +44,7 @@ def serialize(message, ident=None):
     if "evalue" in content:
         short = {{"ename": content["ename"][:100], "evalue": content["evalue"][:1000], "traceback": []}}
         message = message | {{"content": content | short}}
-    elif kind in ("stream", "display_data", "execute_result"):
+    elif kind in ("stream", "display_data", "update_display_data", "execute_result"):
         header = message["header"] | {{"msg_type": "stream"}}
         message = message | {{"header": header, "content": {{"name": "stdout", "text": {_TOO_MUCH!r}}}}}
     return whole(message, ident)

@@ -36,6 +36,7 @@ class VAE(nn.Module):
         prior: p(z), a module with `log_prob(z)`, (B,) nats of z (B, Z), and `sample(n)`, (n, Z).
         posterior: maps the encoder's output to a law of z with `rsample`, in which gradients pass through z.
         free_bits: nats below which the mean KL of a latent is not pressed in training; without effect in evaluation.
+            Where the KL comes from a draw, it is that of all latents together.
 
     References:
         Kingma and Welling (2014), Auto-encoding variational Bayes; Rezende et al. (2014), Stochastic backpropagation;

@@ -25,8 +25,9 @@ class Velocity(nn.Module):
 
     def __init__(self, dims: int, hidden: Sequence[int] = (64, 64)) -> None:
         super().__init__()
-        layers = [layer for a, b in pairwise([dims + 1, *hidden]) for layer in (nn.Linear(a, b), nn.Tanh())]
-        self.layers = nn.Sequential(*layers, nn.Linear(hidden[-1], dims))
+        widths = [dims + 1, *hidden]
+        layers = [layer for a, b in pairwise(widths) for layer in (nn.Linear(a, b), nn.Tanh())]
+        self.layers = nn.Sequential(*layers, nn.Linear(widths[-1], dims))
 
     def forward(self, x: Tensor, t: Tensor) -> Tensor:
         return self.layers(torch.cat([x, t.to(x).expand(len(x), 1)], 1))

@@ -40,7 +40,8 @@ def fit(
     It runs on the GPU if there is one, and on several under `accelerate launch`, where each process takes its share of
     every batch. Batches and the random numbers that a loss draws depend on (batches.seed, epoch) alone, so that an
     interrupted run, started again, ends with the losses and weights of one that was not, as far as the device computes
-    the same thing twice. The model comes back in evaluation mode.
+    the same thing twice. The model comes back in evaluation mode, on
+    the device where it was.
 
     Args:
         model: `loss(batch)` gives the mean loss of a batch, or a named tuple that starts with it.
@@ -80,6 +81,7 @@ def fit(
         )
     accelerator = Accelerator()
     device = accelerator.device
+    home = next((parameter.device for parameter in model.parameters()), device)
     parallel = accelerator.prepare_model(_Loss(model))
     optimizer = torch.optim.Adam(model.parameters(), lr=lr, fused=device.type != "mps")
     average = None if ema is None else AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(ema))
@@ -139,6 +141,7 @@ def fit(
     accelerator.wait_for_everyone()
     model.load_state_dict(final.state_dict())
     model.eval()
+    model.to(home)
     return history
 
 

@@ -48,7 +48,7 @@ class Coupling(Transform):
         self.register_buffer("mask", mask.bool())
         self.net, self.element = net, element or ScaleAndShift()
         self._find_halves()
-        self.register_load_state_dict_post_hook(lambda loaded, _: loaded._find_halves())  # the mask may be another
+        self.register_load_state_dict_post_hook(_find_halves)  # the mask may be another
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         if self._halves(context):
@@ -92,3 +92,7 @@ def _even(chosen: Tensor) -> slice | None:
     step = places[1] - places[0] if len(places) > 1 else 1
     even = bool(places) and places == list(range(places[0], places[-1] + 1, step))
     return slice(places[0], places[-1] + 1, step) if even else None
+
+
+def _find_halves(loaded: Coupling, _: object) -> None:
+    loaded._find_halves()

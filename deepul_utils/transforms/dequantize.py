@@ -18,9 +18,15 @@ class UniformNoise(nn.Module):
         (True, tensor([0.]))
     """
 
+    _like: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("_like", torch.zeros(()), persistent=False)  # knows the precision
+
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """u of the shape of x (B, ...), and log q(u | x), (B,) nats."""
-        u = torch.rand(x.shape, dtype=torch.get_default_dtype(), device=x.device)
+        u = torch.rand(x.shape, dtype=self._like.dtype, device=x.device)
         return u, u.new_zeros(len(x))
 
 
@@ -37,14 +43,17 @@ class VariationalNoise(nn.Module):
     Paper: Ho et al., "Flow++: Improving Flow-Based Generative Models with Variational Dequantization" (2019).
     """
 
+    _like: Tensor
+
     def __init__(self, *couplings: nn.Module, num_values: int) -> None:
         super().__init__()
         self.couplings = nn.ModuleList(couplings)
         self.num_values = num_values
+        self.register_buffer("_like", torch.zeros(()), persistent=False)  # knows the precision
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """u of the shape of x (B, ...), and log q(u | x), (B,) nats."""
-        context = 2 * x.to(torch.get_default_dtype()) / (self.num_values - 1) - 1
+        context = 2 * x.to(self._like.dtype) / (self.num_values - 1) - 1
         z = torch.randn_like(context)  # eps
         log_q = -0.5 * (z**2 + math.log(2 * math.pi)).flatten(1).sum(1)
         for coupling in self.couplings:

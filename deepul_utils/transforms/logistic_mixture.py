@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
-from deepul_utils.transforms.bisection import bisect
+from deepul_utils.transforms.bisection import bisect, implicit
 from deepul_utils.transforms.element import Element
 
 _SPREAD = 2.0  # means start between -2 and 2: components that start alike would stay alike
@@ -39,8 +39,12 @@ class LogisticMixture(Element):
         True
     """
 
+    means: Tensor
+
     def __init__(self, components: int = 4) -> None:
         super().__init__()
+        if components < 1:
+            raise ValueError(f"components must be at least 1, got {components}")
         self.components = components
         self.num_params = 3 * components + 2
         self.register_buffer("means", torch.linspace(-_SPREAD, _SPREAD, components), persistent=False)
@@ -58,7 +62,8 @@ class LogisticMixture(Element):
         def increasing(x: Tensor) -> Tensor:
             return _mixture(x, log_weights, means, log_scales)[0]
 
-        return bisect(increasing, log_odds, quantiles.amin(-1), quantiles.amax(-1))
+        x = bisect(increasing, log_odds, quantiles.amin(-1), quantiles.amax(-1))
+        return implicit(x, log_odds, *_mixture(x, log_weights, means, log_scales))
 
     def _split(self, params: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         m = self.components

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from deepul_utils.transforms.bisection import bisect
+from deepul_utils.transforms.bisection import bisect, implicit
 from deepul_utils.transforms.element import Element
 
 _SPREAD = 2.0  # means start between -2 and 2: components that start alike would stay alike
@@ -48,6 +48,7 @@ class MixtureCDF(Element):
         t = (x[..., None] - loc) * torch.exp(-log_scale)
         # Phi(t) by erfc, since (1 + erf) / 2, torch's ndtr, keeps no digits of a small Phi.
         u = (log_weights.exp() * torch.erfc(-t * math.sqrt(0.5)) / 2).sum(-1)
+        u = u.clamp(max=1)  # the weights' rounded sum may exceed 1
         log_normals = -0.5 * t.square() - log_scale - 0.5 * math.log(2 * math.pi)
         return u, (log_weights + log_normals).logsumexp(-1)
 
@@ -57,7 +58,8 @@ class MixtureCDF(Element):
         u = z.clamp(info.tiny, 1 - info.eps / 2)
         _, loc, log_scale = self._split(params)
         quantiles = loc + log_scale.exp() * torch.special.ndtri(u)[..., None]
-        return bisect(lambda x: self(x, params)[0], u, quantiles.amin(-1), quantiles.amax(-1))
+        x = bisect(lambda x: self(x, params)[0], u, quantiles.amin(-1), quantiles.amax(-1))
+        return implicit(x, u, *self(x, params))
 
     def _split(self, params: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         logits, loc, log_scale = params.chunk(3, -1)

@@ -68,6 +68,8 @@ class Composition(Transform):
 class Inverse(Transform):
     """A transform the other way round: z = f^-1(x), log|det dz/dx| = -log|det df/dz|, taken at z.
 
+    For transforms whose z has the shape of x.
+
     Example:
         >>> class Double(Transform):
         ...     def forward(self, x):

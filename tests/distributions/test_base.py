@@ -33,3 +33,9 @@ def test_the_cube_has_an_outside():
 def test_needs_a_dimension(base):
     with pytest.raises(ValueError, match="dims must be at least 1, got 0"):
         base(0)
+
+
+@pytest.mark.parametrize("base", [StandardNormal, StandardUniform])
+def test_z_has_as_many_dimensions(base):
+    with pytest.raises(ValueError, match=r"z must be \(B, 4\), got \(3, 5\)"):
+        base(4).log_prob(torch.zeros(3, 5))

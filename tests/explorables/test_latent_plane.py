@@ -89,3 +89,8 @@ def test_what_does_not_fit_is_one_clear_sentence(images, codes, sentence):
 def test_nothing_is_wider_than_a_phone(show):
     page = show(figure(), width=350)
     assert page.evaluate("document.documentElement.scrollWidth") <= 350
+
+
+def test_a_label_is_a_digit():
+    with pytest.raises(ValueError, match="labels must be integers from 0 to 9, got 10 to 10"):
+        LatentPlane(IMAGES, 3, CODES, [10] * len(CODES))

@@ -104,6 +104,7 @@ def test_what_comes_after_a_flood_is_still_the_result(python):
         "print('x' * 12_000_000)",
         "from IPython.display import HTML; display(HTML('x' * 12_000_000))",
         "'x' * 12_000_000",
+        "shown = display('', display_id=True); shown.update('x' * 12_000_000)",
     ],
 )
 def test_what_is_too_large_to_be_shown_is_not_sent_and_the_next_cell_runs(tmp_path, monkeypatch, shows):

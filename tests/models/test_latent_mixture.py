@@ -80,8 +80,8 @@ def test_the_bound_of_em_lies_below_and_touches_at_the_posterior(power):
 
 @torch.no_grad()
 def test_em_never_loses():
-    x = torch.randn(200, 2).double().cumsum(0) / 5
     model = of_gaussians(5)
+    x = torch.randn(200, 2).double().cumsum(0) / 5
     losses = [model.loss(x)]
     for _ in range(30):
         model.em_step(x)

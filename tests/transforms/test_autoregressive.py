@@ -110,8 +110,9 @@ def test_one_direction_is_one_pass_and_the_other_d():
     assert passes(Inverse(module), x) == 4 + 1
 
 
-def test_the_gradient_passes_through_the_slow_direction():
-    module = transform(dims=4)
+@pytest.mark.parametrize("element", [ScaleAndShift, LogisticMixture])
+def test_the_gradient_passes_through_the_slow_direction(element):
+    module = transform(element, dims=4)
     weights = list(module.parameters())
 
     def total(x):

@@ -91,3 +91,10 @@ def test_it_is_the_same_after_saving_and_loading(tmp_path):
         torch.manual_seed(2)
         noise.drawn = noise(x)
     assert all(torch.equal(a, b) for a, b in zip(one.drawn, other.drawn, strict=True))
+
+
+@pytest.mark.parametrize("noise", [UniformNoise(), variational((3,))], ids=["uniform", "variational"])
+def test_the_noise_has_the_precision_of_the_model(noise):
+    torch.set_default_dtype(torch.float32)
+    u, log_q = noise.double()(torch.tensor([[3, 0, 4]]))
+    assert (u.dtype, log_q.dtype) == (torch.float64, torch.float64)

@@ -93,3 +93,12 @@ class TestBisection:
         ends = torch.tensor([-1.0, 1.0], dtype=torch.float64)
         found = bisect(torch.sinh, torch.sinh(ends), torch.full_like(ends, -1), torch.full_like(ends, 1))
         torch.testing.assert_close(found, ends, rtol=0, atol=1e-15)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_nothing_lies_beyond_1(dtype):
+    """The weights of a softmax add up to a little more than 1 as often as to a little less."""
+    torch.manual_seed(0)
+    element = MixtureCDF(5).to(dtype)
+    u, _ = element(torch.full((1000,), 30, dtype=dtype), torch.randn(1000, 15, dtype=dtype))
+    assert (u <= 1).all()

@@ -37,11 +37,13 @@ def _mixtures(rng: np.random.Generator) -> dict[str, _Mixture]:
     coins = _Mixture(rng, 3, 2, 3)
     coins.log_prior, coins.probs = np.log([0.5, 0.5]), np.array([[0.9, 0.9, 0.9], [0.4, 0.4, 0.4]])
     coins.x = np.array([[1, 1, 0], [1, 1, 1], [0, 0, 0]])
+    many = _Mixture(rng, 4, 3, 3000)
+    many.x[0] = many.probs[0] > 0.5  # e^1000 times likelier than the others: one maximum for all rows will not do
     return {
         "two coins, three flips": coins,
         "four components of uneven weight": _Mixture(rng, 6, 4, int(rng.integers(5, 9))),
         "one component": _Mixture(rng, 5, 1, 4),
-        "3000 dimensions, whose probabilities round to 0": _Mixture(rng, 4, 3, 3000),
+        "3000 dimensions, whose probabilities round to 0": many,
     }
 
 
@@ -57,6 +59,9 @@ def log_likelihood(student: Any, case: Any, seed: int) -> None:
                 "such probabilities round to 0: stay with logarithms and use log-sum-exp": np.log(np.exp(joint).sum(1)),
                 "a clamp hides that the probabilities round to 0: use log-sum-exp": np.log(
                     np.maximum(np.exp(joint).sum(1), 1e-12)
+                ),
+                "the largest logarithm of all examples is subtracted: subtract each row's own": (
+                    joint.max() + np.log(np.exp(joint - joint.max()).sum(1))
                 ),
                 "this is the probability: return its logarithm": np.exp(right),
                 "logarithms are averaged: add the weighted probabilities, then take the logarithm": (
@@ -96,9 +101,14 @@ def responsibilities(student: Any, case: Any, seed: int) -> None:
     for name, mixture in _mixtures(np.random.default_rng(seed)).items():
         joint, likelihood = mixture.log_joint(), mixture.log_likelihood()
         with np.errstate(all="ignore"):
-            naive = np.exp(joint) / np.exp(joint).sum(1, keepdims=True)
+            total = np.exp(joint).sum(1, keepdims=True)
+            together = np.exp(joint - joint.max())
             causes = {
-                "0 / 0: such probabilities round to 0, so subtract log p(x) before taking exp": naive,
+                "0 / 0: such probabilities round to 0, so subtract log p(x) before taking exp": np.exp(joint) / total,
+                "a clamp hides 0 / 0: subtract log p(x) before taking exp": np.exp(joint) / np.maximum(total, 1e-12),
+                "the largest logarithm of all examples is subtracted: subtract each row's own": (
+                    together / together.sum(1, keepdims=True)
+                ),
                 "these are logarithms: take exp": special.log_softmax(joint, axis=1),
                 "this is p(x, z): divide by p(x)": np.exp(joint),
                 "this is p(x | z): multiply by the prior and divide by p(x)": np.exp(likelihood),
@@ -196,14 +206,20 @@ def effective_sample_size(student: Any, case: Any, seed: int) -> None:
         "a constant changes nothing": rng.normal(size=(3, 6)) + 7.0,
         "weights that round to 0": rng.normal(size=(3, 6)) - 2000,
         "weights that overflow": rng.normal(size=(3, 6)) + 2000,
+        "one example's weights round to 0, another's overflow": (
+            rng.normal(size=(3, 6)) + np.array([[-2000.0], [0.0], [2000.0]])
+        ),
     }.items():
         shares = special.softmax(log_w, axis=1)
         right = 1 / (shares**2).sum(1)
         with np.errstate(all="ignore"):
-            w = np.exp(log_w)
+            w, together = np.exp(log_w), np.exp(log_w - log_w.max())
             causes = {
                 "weights that overflow or round to 0: subtract each row's largest log-weight first": (
                     w.sum(1) ** 2 / (w**2).sum(1)
+                ),
+                "the largest log-weight of all examples is subtracted: subtract each row's own": (
+                    together.sum(1) ** 2 / (together**2).sum(1)
                 ),
                 "the weights are not normalised: 1 / sum w^2 needs weights that sum to 1": 1 / (w**2).sum(1),
                 "the log-weights are taken for weights: take exp": log_w.sum(1) ** 2 / (log_w**2).sum(1),

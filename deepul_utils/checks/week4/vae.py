@@ -45,8 +45,8 @@ def kl(student: Any, case: Any, seed: int) -> None:
             "the latents are averaged: q and prior are products over latents, so their KLs are summed": each.mean(1),
             "the sign is wrong: a KL is never negative": -right,
             "the 1/2 is missing: it stands before mu^2 + s^2 - 1": (loc**2 + square - 1 - 2 * log_scale).sum(1),
-            "the 1/2 stands before mu^2 alone or s^2 alone: it belongs to both": (loc**2 / 2 + square - 0.5).sum(1)
-            - log_scale.sum(1),
+            "the 1/2 stands before mu^2 alone: it belongs to s^2 too": (loc**2 / 2 + square - 0.5 - log_scale).sum(1),
+            "the 1/2 stands before s^2 alone: it belongs to mu^2 too": (loc**2 + square / 2 - 0.5 - log_scale).sum(1),
             "the -1/2 is taken once: each latent has its own": right + (loc.shape[1] - 1) / 2,
             "the -1/2 is left out: the KL of q = p would not be 0": right + loc.shape[1] / 2,
             "log_scale is taken for log s^2: s^2 is exp(2 log_scale)": ((loc**2 + scale - 1 - log_scale) / 2).sum(1),
@@ -99,11 +99,13 @@ def reconstruction(student: Any, case: Any, seed: int) -> None:
     def images(n: int, dims: int, scale: float = 2.0) -> tuple[np.ndarray, np.ndarray]:
         return (rng.random((n, dims)) < 0.5).astype(int), scale * rng.normal(size=(n, dims))
 
+    wide = images(4, 5, 600.0)
+    wide[1][0, :2] = 900.0, -900.0  # e^900 overflows, for every seed
     for name, (x, logits) in {
         "a few pixels": images(4, 3),
         "more pixels": images(5, int(rng.integers(20, 70))),
         "one pixel": images(6, 1),
-        "logits of hundreds": images(4, 5, 600.0),
+        "logits of hundreds": wide,
     }.items():
         error = _error(x, logits)
         right = error.sum(1)
@@ -117,6 +119,12 @@ def reconstruction(student: Any, case: Any, seed: int) -> None:
                 ).sum(1),
                 "a clamp hides that a probability has rounded to 0 or 1: stay with logits": -np.where(
                     x == 1, np.log(np.maximum(p, 1e-7)), np.log(np.maximum(1 - p, 1e-7))
+                ).sum(1),
+                "e^a overflows: log(1 + e^a) is a + log(1 + e^-a) where a is large": (
+                    np.log1p(np.exp(logits)) - x * logits
+                ).sum(1),
+                "binary_cross_entropy stops at 100 nats a pixel: use the one with logits": np.minimum(
+                    -np.where(x == 1, np.log(p), np.log(1 - p)), 100
                 ).sum(1),
                 "zeros of x say something too: add (1 - x) log(1 - p)": (x * np.logaddexp(0, -logits)).sum(1),
                 "ones and zeros are exchanged": _error(1 - x, logits).sum(1),
@@ -190,7 +198,9 @@ def free_bits(student: Any, case: Any, seed: int) -> None:
         means = by_latent.mean(0)
         right = np.maximum(means, floor).sum()
         causes = {
-            "this is the KL without free bits": means.sum(),
+            "this is the KL without free bits, or with one allowance for all latents together: each has its own": (
+                means.sum()
+            ),
             "one allowance for all latents together: each has its own": max(means.sum(), floor),
             "the allowances are put together, Z times the floor: each latent has its own": max(
                 means.sum(), floor * len(means)

@@ -92,6 +92,23 @@ def divided(*given):
 
 
 @quiet
+def summed_together(*given):
+    log_joint = joint(*given)
+    return log_joint.max() + np.log(np.exp(log_joint - log_joint.max()).sum(1))
+
+
+@quiet
+def divided_together(*given):
+    shares = np.exp(joint(*given) - joint(*given).max())
+    return shares / shares.sum(1, keepdims=True)
+
+
+@quiet
+def clamped(*given):
+    return np.exp(joint(*given)) / (np.exp(joint(*given)).sum(1, keepdims=True) + 1e-12)
+
+
+@quiet
 def averaged(*given):
     return np.log(np.exp(log_weights(*given)).mean(1))
 
@@ -139,6 +156,7 @@ class TestAnswers(Answers):
     )
     wrong = (
         ("log_likelihood", summed, "use log-sum-exp"),
+        ("log_likelihood", summed_together, "subtract each row's own"),
         ("log_likelihood", lambda *g: np.log(np.maximum(np.exp(joint(*g)).sum(1), 1e-12)), "a clamp hides"),
         ("log_likelihood", lambda *g: np.exp(log_likelihood(*g)), "return its logarithm"),
         ("log_likelihood", lambda x, w, p: components(x, p) @ np.exp(w), "logarithms are averaged"),
@@ -164,6 +182,8 @@ class TestAnswers(Answers):
             divided,
             "subtract log p(x) before",
         ),
+        ("responsibilities", divided_together, "subtract each row's own"),
+        ("responsibilities", clamped, "a clamp hides 0 / 0"),
         ("responsibilities", lambda *g: special.log_softmax(joint(*g), axis=1), "take exp"),
         ("responsibilities", lambda *g: np.exp(joint(*g)), "divide by p(x)"),
         ("responsibilities", lambda x, w, p: np.exp(components(x, p)), "multiply by the prior"),
@@ -195,6 +215,7 @@ class TestAnswers(Answers):
             "only the largest weight",
         ),
         ("effective_sample_size", ratio, "subtract each row's largest"),
+        ("effective_sample_size", quiet(lambda v: ratio(v - v.max())), "subtract each row's own"),
         ("effective_sample_size", lambda v: 1 / np.exp(2 * v).sum(1), "not normalised"),
         ("effective_sample_size", lambda v: v.sum(1) ** 2 / (v**2).sum(1), "taken for weights"),
         ("effective_sample_size", lambda v: effective_sample_size(v) / v.shape[1], "this is a share"),

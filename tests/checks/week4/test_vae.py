@@ -95,6 +95,16 @@ def logarithms(x, p):
         return -np.where(x == 1, np.log(p), np.log(1 - p)).sum(1)
 
 
+def overflowing(x, a):
+    with np.errstate(all="ignore"):
+        return (np.log1p(np.exp(a)) - x * a).sum(1)
+
+
+def stopped(x, a):
+    p = torch.as_tensor(a).sigmoid()
+    return torch.nn.functional.binary_cross_entropy(p, torch.as_tensor(x).double(), reduction="none").sum(1)
+
+
 class TestAnswers(Answers):
     notebook = "vae"
     right = (
@@ -115,7 +125,8 @@ class TestAnswers(Answers):
         ("kl", lambda m, s: each(m, s).mean(1), "the latents are averaged"),
         ("kl", lambda m, s: -kl(m, s), "the sign is wrong"),
         ("kl", lambda m, s: (m**2 + np.exp(2 * s) - 1 - 2 * s).sum(1), "the 1/2 is missing"),
-        ("kl", lambda m, s: (m**2 / 2 + np.exp(2 * s) - 0.5 - s).sum(1), "it belongs to both"),
+        ("kl", lambda m, s: (m**2 / 2 + np.exp(2 * s) - 0.5 - s).sum(1), "it belongs to s^2 too"),
+        ("kl", lambda m, s: (m**2 + np.exp(2 * s) / 2 - 0.5 - s).sum(1), "it belongs to mu^2 too"),
         ("kl", lambda m, s: ((m**2 + np.exp(2 * s)) / 2 - s).sum(1) - 0.5, "the -1/2 is taken once"),
         ("kl", lambda m, s: ((m**2 + np.exp(2 * s)) / 2 - s).sum(1), "the -1/2 is left out"),
         ("kl", lambda m, s: kl(m, s / 2), "taken for log s^2"),
@@ -144,6 +155,8 @@ class TestAnswers(Answers):
             lambda x, a: -np.log(np.maximum(np.where(x == 1, special.expit(a), 1 - special.expit(a)), 1e-7)).sum(1),
             "a clamp hides",
         ),
+        ("reconstruction", overflowing, "e^a overflows"),
+        ("reconstruction", stopped, "stops at 100 nats"),
         ("reconstruction", lambda x, a: (x * np.logaddexp(0, -a)).sum(1), "zeros of x say"),
         ("reconstruction", lambda x, a: reconstruction(1 - x, a), "exchanged"),
         ("reconstruction", lambda x, a: reconstruction(x, special.expit(a)), "one sigmoid too many"),
