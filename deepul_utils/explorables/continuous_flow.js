@@ -28,10 +28,12 @@ function render({ model, el }) {
     if (timer) return stop();
     play.textContent = "Pause";
     if (model.get("step") === last) set({ step: 0 });
-    timer = setInterval(() => {
+    const advance = () => {
       if (!el.isConnected || model.get("step") >= last) return stop();
       set({ step: model.get("step") + 1 });
-    }, 120);
+    };
+    timer = setInterval(advance, 120);
+    advance();
   });
 
   const plane = h("div", { style: "flex:1 1 17em;min-width:15em" });

@@ -31,8 +31,8 @@ function render({ model, el }) {
   const knobs = PARTS.map((colour, m) => {
     const knob = s("g", {},
       s("circle", { r: 15, fill: "transparent" }),
-      s("circle", { r: 9, fill: colour, stroke: "white", "stroke-width": 2 }),
-      s("text", { y: 4, "text-anchor": "middle", "font-size": 11, "font-weight": "bold", fill: "white", "pointer-events": "none" }, String(m + 1)));
+      s("circle", { r: 9, fill: colour, "fill-opacity": 0.2, stroke: colour, "stroke-width": 2 }),
+      s("text", { y: 4.5, "text-anchor": "middle", "font-size": 13, "font-weight": "bold", fill: "currentColor", "pointer-events": "none" }, String(m + 1)));
     svg.append(knob);
     const announce = draggable(knob, {
       svg, X, label: `mean of component ${m + 1}`, min: -5, max: 5, step: 0.1,

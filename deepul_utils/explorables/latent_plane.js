@@ -27,9 +27,9 @@ function render({ model, el }) {
   for (const radius of [1, 2]) rings.append(s("ellipse", { cx: X(0), cy: Y(0), rx: X(radius) - X(0), ry: Y(0) - Y(radius) }));
   const cloud = s("g", { "font-size": narrow() ? 12 : 11, "text-anchor": "middle", "font-weight": 600, "aria-hidden": "true" });
   for (const { label, at } of codes) {
-    if (Math.max(...at.map(Math.abs)) < reach) cloud.append(s("text", { x: X(at[0]), y: Y(at[1]) + 4, fill: colour(label) }, label));
+    if (Math.max(...at.map(Math.abs)) < reach) cloud.append(s("circle", { cx: X(at[0]), cy: Y(at[1]), r: 7, fill: colour(label), "fill-opacity": 0.45 }), s("text", { x: X(at[0]), y: Y(at[1]) + 4, fill: "currentColor" }, label));
   }
-  const walker = s("g", { tabindex: 0, role: "application", "aria-roledescription": "place on the plane", "aria-label": "Place on the plane: the arrow keys walk", style: "cursor:grab" });
+  const walker = s("g", { tabindex: 0, role: "slider", "aria-roledescription": "place on the plane", "aria-label": "Place on the plane: the arrow keys walk", "aria-valuemin": -reach, "aria-valuemax": reach, style: "cursor:grab" });
   walker.append(s("circle", { r: 22, fill: "transparent" }), s("circle", { r: 9, fill: COLOURS.model, stroke: "white", "stroke-width": 2.5 }));
   plot.append(rings, cloud, walker);
 
@@ -83,16 +83,18 @@ function render({ model, el }) {
 
   function draw() {
     const z = model.get("z");
+    const place = `z = (${z.map((v) => v.toFixed(2)).join(", ")})`;
+    fill(walker, { "aria-valuenow": z[0], "aria-valuetext": place }, []);
     walker.setAttribute("transform", `translate(${X(z[0]).toFixed(1)} ${Y(z[1]).toFixed(1)})`);
     decoded(z).forEach((p, k) => {
       const grey = Math.round(255 * (1 - p));
       pixels[k].setAttribute("fill", `rgb(${grey},${grey},${grey})`);
     });
-    picture.setAttribute("aria-label", `The decoder's image at z = (${z.map((v) => v.toFixed(2)).join(", ")})`);
+    picture.setAttribute("aria-label", `The decoder's image at ${place}`);
     cloud.setAttribute("visibility", model.get("shown") ? "visible" : "hidden");
     toggle.textContent = model.get("shown") ? "Hide the codes" : "Show the codes";
     const outside = Math.exp(-(z[0] ** 2 + z[1] ** 2) / 2); // the prior's mass beyond this ring
-    told.textContent = `z = (${z.map((v) => v.toFixed(2)).join(", ")}). ${Math.round(100 * outside)} % of the prior lies further out. ${around(z)}`;
+    told.textContent = `${place}. ${Math.round(100 * outside)} % of the prior lies further out. ${around(z)}`;
   }
 
   for (const name of ["z", "shown"]) model.on(`change:${name}`, draw);

@@ -53,9 +53,9 @@ function render({ model, el }) {
   const bumps = s("g");
   top.plot.append(bumps);
   const knobs = list("loc").map((_, m) => {
-    const ring = s("circle", { r: 9, fill: COLOURS.model, stroke: "white", "stroke-width": 2 });
+    const ring = s("circle", { r: 9, fill: COLOURS.model, "fill-opacity": 0.2, stroke: COLOURS.model });
     const knob = s("g", { onpointerdown: () => set("chosen", m), onfocus: () => set("chosen", m) },
-      s("circle", { r: 15, fill: "transparent" }), ring, s("text", { y: 4, "text-anchor": "middle", "font-size": 11, "font-weight": "bold", fill: "white", "pointer-events": "none" }, String(m + 1)));
+      s("circle", { r: 15, fill: "transparent" }), ring, s("text", { y: 4.5, "text-anchor": "middle", "font-size": 13, "font-weight": "bold", fill: "currentColor", "pointer-events": "none" }, String(m + 1)));
     top.svg.append(knob);
     const announce = draggable(knob, {
       svg: top.svg, X: top.X, label: `mean of bump ${m + 1}`, min: -4, max: 4, step: 0.1,
@@ -109,7 +109,7 @@ function render({ model, el }) {
     knobs.forEach(({ knob, ring, announce }, m) => {
       const at = list("loc")[m];
       fill(knob, { transform: `translate(${X(at)} ${Math.max(box.top + 4, inside(density(at)))})` }, []);
-      fill(ring, { stroke: m === model.get("chosen") ? "currentColor" : "white" }, []);
+      fill(ring, { "stroke-width": m === model.get("chosen") ? 4 : 2 }, []);
       announce();
     });
   }

@@ -40,7 +40,7 @@ def test_between_places_it_interpolates_in_both_directions(show):
 def test_walking_by_keyboard(show):
     page = show(figure())
     assert told(page).endswith("Codes within 0.3: 2 of 4, 1 of 9.")
-    walker = page.get_by_role("application")
+    walker = page.get_by_role("slider")
     for key in ("ArrowRight", "Shift+ArrowRight", "ArrowUp", "Shift+ArrowDown", "ArrowLeft"):
         walker.press(key)
     assert told(page).startswith("z = (0.50, -0.40).")

@@ -122,7 +122,7 @@ def test_explorables_react_without_a_kernel(browser, server, name, width):
         explorables = page.locator(".explorable").all()
         assert explorables, "the chapter has no explorable"
         for explorable in explorables:
-            sliders = explorable.locator("input[type=range], [role=slider]").all()
+            sliders = explorable.locator("input[type=range], [role=slider]").locator("visible=true").all()
             assert sliders, "nothing to drag"
             switches = explorable.locator("button:enabled, input[type=checkbox]").all()
             idle = set(range(len(switches)))
