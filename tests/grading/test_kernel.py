@@ -112,7 +112,7 @@ def test_what_is_too_large_to_be_shown_is_not_sent_and_the_next_cell_runs(tmp_pa
     monkeypatch.setattr(kernel, "MESSAGE_LIMIT", 10_000_000)
     with Kernel(LocalProcess(tmp_path, "autograde")) as python:
         run = python.run(f"kept = 7\n{shows}", 20)
-        assert (run.stopped, [o.text for o in run.outputs]) == ("", ["... more was printed than a grader keeps ...\n"])
+        assert (run.stopped, run.outputs[-1].text) == ("", "... more was printed than a grader keeps ...\n")
         assert python.run("kept", 10).data("text/plain") == "7"
 
 
