@@ -1,5 +1,5 @@
-"""Week 3's questions, one file for each homework notebook."""
+"""Week 3's questions, one file for each homework notebook, and two for RealNVP's."""
 
-from deepul_utils.checks.week3 import autoregressive_flow, dequantization, flow_1d, realnvp
+from deepul_utils.checks.week3 import autoregressive_flow, dequantization, flow_1d, realnvp, realnvp_conv
 
-__all__ = ["autoregressive_flow", "dequantization", "flow_1d", "realnvp"]
+__all__ = ["autoregressive_flow", "dequantization", "flow_1d", "realnvp", "realnvp_conv"]
