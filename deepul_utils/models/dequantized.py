@@ -47,7 +47,11 @@ class Dequantized(nn.Module):
         return torch.stack([once() for _ in range(samples)])
 
     def bound(self, x: Tensor, samples: int = 1) -> Tensor:
-        """An unbiased estimate of the lower bound of log P(x) in nats, (B,)."""
+        """An unbiased estimate of the lower bound of log P(x) in nats, (B,).
+
+        It is the mean of the logs, which more samples make steadier; the log of the mean, as in
+        `log_prob` and in `VAE.bound`, they make larger as well.
+        """
         return self.log_weights(x, samples).mean(0)
 
     def log_prob(self, x: Tensor, samples: int = 16) -> Tensor:

@@ -103,6 +103,7 @@ class VAE(nn.Module):
         """An estimate of L_k = E[log mean of k weights w] <= log p(x) in nats, (B,).
 
         L_1 is the bound that `loss` trains, with the KL from the draw; L_k rises with k, to log p(x).
+        It is the log of the mean, as `Dequantized.log_prob` is; `Dequantized.bound` is the mean of the logs.
         """
         return self.log_weights(x, k).logsumexp(0) - math.log(k)
 
