@@ -106,14 +106,17 @@ def _table(nats: float, remark: str = "") -> tuple[float, str]:
     return round(nats / math.prod(_SHAPE), 6), _TABLE + remark
 
 
-def _on_the_plane(name: str, about: str, model: Callable[[], nn.Module], published: float, **settings: Any) -> Recipe:
+def _on_the_plane(
+    name: str, about: str, model: Callable[[], nn.Module], published: float, remark: str = "", **settings: Any
+) -> Recipe:
     data, log_density = {
         "smiley": (toy2d.smiley_sets, toy2d.smiley_log_density),
         "half moons": (toy2d.half_moons_sets, toy2d.half_moons_log_density),
     }[name]
     settings = {"lr": 5e-3, "schedule": cosine, "batch_size": 128, **settings}
     law = lambda x: np.exp(log_density(x))  # noqa: E731
-    return Recipe(f"{about} on the {name}", data, model, settings, (published, _SP20), law, unit="nats per point")
+    source = _SP20 + remark
+    return Recipe(f"{about} on the {name}", data, model, settings, (published, source), law, unit="nats per point")
 
 
 def _vae_of_a_gaussian(full: bool, published: float) -> Recipe:
@@ -207,6 +210,7 @@ RECIPES = {
         "3 couplings by mixtures of 5 logistics",
         lambda: RealNVP(2, 3, (32, 32), lambda: LogisticMixture(5)),
         1.3607,
+        ", autoregressive flow",
         epochs=40,
         lr=1e-2,
         ema=0.99,
@@ -216,6 +220,7 @@ RECIPES = {
         "6 couplings by mixtures of 4 logistics",
         lambda: RealNVP(2, 6, (32, 32), lambda: LogisticMixture(4)),
         1.0804,
+        ", RealNVP",
         epochs=60,
         ema=0.99,
     ),
