@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from deepul_utils.checks.laws import CAUSE, LawBroken, _apart, _numbers, matches
+from deepul_utils.checks.laws import CAUSE, LawBroken, apart, matches, numbers
 
 _ERRORS = 6.0  # standard errors that chance may do: a right estimate fails about once in 10^9
 
@@ -46,7 +46,7 @@ def lower_bound(
     mean, slack = _mean(draws, exact, tolerance)
     if (above := ~(mean <= exact + slack)).any():  # a NaN is not below either
         at = tuple(int(i) for i in np.argwhere(above)[0])
-        most, came = _apart(float(exact[at]), float(mean[at]))
+        most, came = apart(float(exact[at]), float(mean[at]))
         chance = f", the mean of {len(draws)} draws with {_ERRORS:g} standard errors of {slack[at]:.2g}"
         raise LawBroken(
             f"{what} should be at most {most}{_place(at)}, but it is {came}{chance if len(draws) > 1 else ''}"
@@ -97,7 +97,7 @@ def unbiased(
 
     cause = next((f"\n{CAUSE}{text}" for text, value in (causes or {}).items() if fits(value)), "")
     at = tuple(int(i) for i in np.argwhere(wrong)[0])
-    due, came = _apart(float(right[at]), float(mean[at]))
+    due, came = apart(float(right[at]), float(mean[at]))
     raise LawBroken(
         f"{what} should be {due} on average{_place(at)}, but {len(draws)} draws average {came}, "
         f"further off than chance explains ({slack[at]:.2g}){cause}"
@@ -105,7 +105,7 @@ def unbiased(
 
 
 def _drawn(draws: Any, exact: Any, what: str) -> tuple[np.ndarray, np.ndarray]:
-    got, right = _numbers(draws), np.asarray(exact, dtype=np.float64)
+    got, right = numbers(draws), np.asarray(exact, dtype=np.float64)
     if got.ndim == 0 or got.shape[1:] != right.shape:
         raise LawBroken(f"{what} should have shape (draws, {', '.join(map(str, right.shape))}), got {got.shape}")
     return got, right

@@ -28,7 +28,12 @@ class LawBroken(AssertionError):
         self.picture = picture
 
 
-def _numbers(got: Any) -> np.ndarray:
+def numbers(got: Any) -> np.ndarray:
+    """What came, as float64.
+
+    Raises:
+        LawBroken: it holds something other than real numbers.
+    """
     try:
         array = np.asarray(got)
     except ValueError:
@@ -40,17 +45,28 @@ def _numbers(got: Any) -> np.ndarray:
     return array.astype(np.float64)
 
 
+def pair(answer: Any, what: str, first: str = "z", second: str = "log_det") -> tuple[Any, Any]:
+    """The two things that `what` should return.
+
+    Raises:
+        LawBroken: it returned something else.
+    """
+    if not isinstance(answer, (list, tuple)) or len(answer) != 2:
+        raise LawBroken(f"{what} should return the two of {first} and {second}")
+    return answer[0], answer[1]
+
+
 def _show(array: np.ndarray) -> str:
     return np.array2string(np.asarray(array), precision=4, threshold=8, edgeitems=3, separator=", ")
 
 
-def _apart(expected: float, got: float) -> tuple[str, str]:
+def apart(expected: float, got: float) -> tuple[str, str]:
     """Both numbers, with as few digits as tell them apart."""
     for digits in range(6, 17):
-        pair = f"{expected:.{digits}g}", f"{got:.{digits}g}"
-        if pair[0] != pair[1]:
+        both = f"{expected:.{digits}g}", f"{got:.{digits}g}"
+        if both[0] != both[1]:
             break
-    return pair
+    return both
 
 
 def matches(
@@ -80,7 +96,7 @@ def matches(
         deepul_utils.checks.laws.LawBroken: the entropy should be 1, got 0.693
         Usual cause: the logarithm is natural; use log2
     """
-    right, answer = np.asarray(expected, dtype=np.float64), _numbers(got)
+    right, answer = np.asarray(expected, dtype=np.float64), numbers(got)
 
     def close(value: Any) -> bool:
         value = np.asarray(value, dtype=np.float64)
@@ -94,11 +110,11 @@ def matches(
     if answer.shape != right.shape:
         raise LawBroken(f"{what} should have shape {right.shape}, got {answer.shape}{cause}")
     if right.ndim == 0:
-        want, came = _apart(float(right), float(answer))
+        want, came = apart(float(right), float(answer))
         raise LawBroken(f"{what} should be {want}, got {came}{cause}")
     wrong = ~np.isclose(answer, right, rtol=tolerance, atol=tolerance)
     first = tuple(int(i) for i in np.argwhere(wrong)[0])
-    want, came = _apart(right[first], answer[first])
+    want, came = apart(right[first], answer[first])
     raise LawBroken(
         f"{what} is wrong in {wrong.sum()} of {right.size} places, first at {list(first)}: "
         f"expected {want}, got {came}{cause}\n"
@@ -118,14 +134,14 @@ def normalised(log_prob: Any, *, what: str = "the probabilities", tolerance: flo
     Example:
         >>> normalised(np.log([0.25, 0.75]))
     """
-    values = _numbers(log_prob)
+    values = numbers(log_prob)
     if values.ndim == 0:
         raise LawBroken(f"{what} should be an array over the whole support, got one number")
     with np.errstate(over="ignore"):
         total = np.ravel(np.exp(values).sum(-1))
     worst = total[np.argmax(np.abs(np.nan_to_num(total, nan=np.inf) - 1))]
     if not abs(worst - 1) <= tolerance:
-        raise LawBroken(f"{what} should sum to 1, but they sum to {_apart(1, worst)[1]}")
+        raise LawBroken(f"{what} should sum to 1, but they sum to {apart(1, worst)[1]}")
 
 
 def matches_sampler(samples: Any, probs: Any, *, what: str = "the samples", p_value: float = 1e-6) -> None:
@@ -142,7 +158,7 @@ def matches_sampler(samples: Any, probs: Any, *, what: str = "the samples", p_va
     Example:
         >>> matches_sampler(np.random.default_rng(0).integers(2, size=1000), [0.5, 0.5])
     """
-    drawn, probs = _numbers(samples), np.asarray(probs, dtype=np.float64)
+    drawn, probs = numbers(samples), np.asarray(probs, dtype=np.float64)
     if drawn.ndim != 1:
         raise LawBroken(f"{what} should have shape (N,), got {drawn.shape}")
     strange = ~np.isin(drawn, np.arange(len(probs)))
@@ -192,7 +208,7 @@ def autoregressive(
     order = np.arange(dims) if order is None else np.asarray(order)
 
     def outputs(x: np.ndarray) -> np.ndarray:
-        got = _numbers(conditionals(x))
+        got = numbers(conditionals(x))
         if got.shape[:2] != inputs.shape:
             raise LawBroken(f"the outputs should have shape {inputs.shape} or {inputs.shape} and more, got {got.shape}")
         if np.isnan(got).any():
@@ -217,16 +233,13 @@ def autoregressive(
 
 
 def _flowed(forward: Callable[[np.ndarray], Any], x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """z as (B, D) and log_det as (B,), in the shapes that they must have."""
-    answer = forward(x.copy())
-    if not isinstance(answer, (list, tuple)) or len(answer) != 2:
-        raise LawBroken("forward should return the two of z and log_det")
-    z, log_det = map(_numbers, answer)
+    """z in its own shape and log_det as (B,), in the sizes that they must have."""
+    z, log_det = map(numbers, pair(forward(x.copy()), "forward"))
     if len(z) != len(x) or z.size != x.size:
         raise LawBroken(f"z should hold {x.size} numbers for {len(x)} examples, as x does, but has shape {z.shape}")
     if log_det.shape != (len(x),):
         raise LawBroken(f"log_det should be one number for each example, {(len(x),)}, but has shape {log_det.shape}")
-    return z.reshape(len(x), -1), log_det
+    return z, log_det
 
 
 def invertible(
@@ -252,8 +265,7 @@ def invertible(
         >>> invertible(lambda x: (np.sinh(x), np.log(np.cosh(x)).sum(1)), np.arcsinh, np.array([[0.5, -2.0]]))
     """
     x = np.asarray(x, dtype=np.float64)
-    _flowed(forward, x)
-    z = np.asarray(forward(x.copy())[0], dtype=np.float64)
+    z, _ = _flowed(forward, x)
     matches(inverse(z), x, what="inverse(forward(x))", tolerance=tolerance, causes=causes)
 
 
@@ -295,7 +307,7 @@ def log_det(
         for steps in (-2, -1, 1, 2):
             moved = flat.copy()
             moved[:, j] += steps * h
-            z[steps] = _flowed(forward, moved.reshape(x.shape))[0]
+            z[steps] = _flowed(forward, moved.reshape(x.shape))[0].reshape(flat.shape)
         # Central differences whose error falls with h^4.
         jacobian[:, :, j] = (8 * (z[1] - z[-1]) - (z[2] - z[-2])) / (12 * h)
     sign, right = np.linalg.slogdet(jacobian)
@@ -342,10 +354,10 @@ def mass(
     grid = np.stack(np.meshgrid(*sides, indexing="ij"), -1).reshape((-1, *low.shape))
     total = 0.0
     for some in np.array_split(grid, -(-len(grid) // 100_000)):
-        log_p = _numbers(log_prob(some))
+        log_p = numbers(log_prob(some))
         if log_p.shape != (len(some),):
             raise LawBroken(f"the log-densities of {some.shape} points should be {(len(some),)}, got {log_p.shape}")
         with np.errstate(over="ignore"):
             total += np.exp(log_p).sum() * width.prod()
     if not abs(total - 1) <= tolerance:
-        raise LawBroken(f"{what} should integrate to 1, but it integrates to {_apart(1, total)[1]}")
+        raise LawBroken(f"{what} should integrate to 1, but it integrates to {apart(1, total)[1]}")

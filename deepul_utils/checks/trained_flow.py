@@ -13,10 +13,11 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike
 
-from deepul_utils.checks.laws import LawBroken
+from deepul_utils.checks.laws import LawBroken, pair
 from deepul_utils.distributions.bits import bits_per_dim
 
 _ROWS = 128  # examples of a call at most
+_AUDITED = 2  # rows that get a Jacobian, at the cost of D rows each
 _STEP = 1e-6  # of the differences in y
 _NUDGE = 1e-7  # of z
 _SAME = 1e-5  # rounding of double precision, as layers enlarge it
@@ -31,7 +32,6 @@ def flow_loss(
     *,
     seed: int,
     restart: Callable[[], None] = lambda: None,
-    audited: int = 2,
 ) -> float:
     """Bits per dimension of a flow with a standard normal base, by -log N(z; 0, I) - log_det on x + uniform noise.
 
@@ -41,7 +41,7 @@ def flow_loss(
     1. for z and log_det of every row;
     2. for the inverse of z, of z drawn from the base, and of z nudged a little, each row once. So whatever was left out
        of z, or hidden in digits that no density sees, is missed;
-    3. for z at steps from `audited` of the rows, in each dimension, all mixed. They give dz/dy, whose log|det| must be
+    3. for z at steps from two of the rows, in each dimension, all mixed. They give dz/dy, whose log|det| must be
        what the first process claimed, and whose inverse must be what the second one did with the nudge: another
        derivative near rows that come often does not fit.
 
@@ -55,7 +55,6 @@ def flow_loss(
         num_values: K.
         seed: draws the noise and the rows.
         restart: gives the student's code a process without memory; see `Student.restart`.
-        audited: how many rows get a Jacobian, at the cost of D rows each.
 
     Raises:
         LawBroken: the answers are malformed, no inverse, or not what a flow's would be.
@@ -83,16 +82,16 @@ def flow_loss(
 
     likely = rng.choice(np.argsort(nats)[: max(1, len(y) // 4)])
     others = rng.permutation(np.delete(np.arange(len(y)), likely))
-    chosen, others = np.append(likely, others[: audited - 1]), others[audited - 1 :][:16]
+    chosen, others = np.append(likely, others[: _AUDITED - 1]), others[_AUDITED - 1 :][:16]
     drawn = rng.normal(size=(16, D))
-    nudge = _NUDGE * rng.normal(size=(audited, D))
+    nudge = _NUDGE * rng.normal(size=(_AUDITED, D))
 
     restart()
     asked = np.concatenate([z[chosen] + nudge, z[others], drawn])
     order = rng.permutation(len(asked))
     back = np.empty_like(asked)
     back[order] = inverse(asked[order])
-    moved, returned, invented = np.split(back, [audited, audited + len(others)])
+    moved, returned, invented = np.split(back, [_AUDITED, _AUDITED + len(others)])
     if not np.allclose(returned, y[others], rtol=0, atol=_SAME * num_values):
         worst = np.abs(returned - y[others]).max()
         raise LawBroken(
@@ -106,7 +105,7 @@ def flow_loss(
     order = rng.permutation(len(asked))
     again, logs = np.empty_like(asked), np.empty(len(asked))
     again[order], logs[order], _ = forward(asked[order], finite=False)  # a draw may lie where doubles end
-    stepped, base, same, redrawn = np.split(again, np.cumsum([len(steps), audited, len(others)]))
+    stepped, base, same, redrawn = np.split(again, np.cumsum([len(steps), _AUDITED, len(others)]))
     known = np.append(chosen, others)
     if not np.allclose(np.concatenate([base, same]), z[known], rtol=_SAME, atol=_SAME) or not np.allclose(
         logs[len(steps) :][: len(known)], log_det[known], rtol=_SAME, atol=_SAME * D
@@ -118,7 +117,7 @@ def flow_loss(
     if (~(np.abs(redrawn - drawn) <= 1e-3)).mean() > 0.01:
         raise LawBroken("forward(inverse(z)) should be z again for z drawn from N(0, I), but it is something else")
 
-    jacobians = (stepped.reshape(audited, D, D) - base[:, None]).swapaxes(1, 2) / _STEP  # z_i, y_j
+    jacobians = (stepped.reshape(_AUDITED, D, D) - base[:, None]).swapaxes(1, 2) / _STEP  # z_i, y_j
     for jacobian, claimed, change, by in zip(jacobians, log_det[chosen], moved - y[chosen], nudge, strict=True):
         _audit(jacobian, claimed, change, by)
     median = np.median(nats)
@@ -153,9 +152,7 @@ def _answered(answer: Any, D: int, rows: int, finite: bool) -> tuple[np.ndarray,
     Raises:
         LawBroken: it is something else.
     """
-    if not isinstance(answer, (list, tuple)) or len(answer) != 2:
-        raise LawBroken("the model should return two things, z and log_det")
-    z, log_det = (np.asarray(part) for part in answer)
+    z, log_det = (np.asarray(part) for part in pair(answer, "the model"))
     if log_det.shape != (rows,) or log_det.dtype.kind != "f":
         raise LawBroken(f"log_det should be a number for each of {rows} examples, ({rows},), got {log_det.shape}")
     if finite and not np.isfinite(log_det).all():

@@ -66,14 +66,16 @@ def _images_with_labels() -> tuple[Arrays, Arrays]:
     return (train, train_labels), (test, test_labels)
 
 
-def _flat() -> tuple[Arrays, Arrays]:
-    train, test = mnist.thresholded_mnist()
+def _flattened(train: np.ndarray, test: np.ndarray) -> tuple[Arrays, Arrays]:
     return train.reshape(len(train), -1), test.reshape(len(test), -1)
+
+
+def _flat() -> tuple[Arrays, Arrays]:
+    return _flattened(*mnist.thresholded_mnist())
 
 
 def _flat_grey() -> tuple[Arrays, Arrays]:
-    train, test = mnist.mnist()
-    return train.reshape(len(train), -1), test.reshape(len(test), -1)
+    return _flattened(*mnist.mnist())
 
 
 def _bytes() -> tuple[Arrays, Arrays]:

@@ -8,9 +8,9 @@ from torch.distributions import Bernoulli, Normal
 
 
 class Components(nn.Module):
-    """M laws of x (D,), of which z names one; `length` is M."""
+    """M laws of x (D,), of which z names one; `num_components` is M."""
 
-    length: int
+    num_components: int
 
     def log_prob(self, x: Tensor) -> Tensor:
         """log p(x | z = m) in nats, (B, M)."""
@@ -45,7 +45,7 @@ class Gaussians(Components):
 
     def __init__(self, loc: Tensor, scale: float = 1.0) -> None:
         super().__init__()
-        self.length = len(loc)
+        self.num_components = len(loc)
         self.loc = nn.Parameter(loc.clone())  # (M, D)
         self.log_scale = nn.Parameter(torch.full_like(loc, scale).log())  # (M, D)
 
@@ -83,7 +83,7 @@ class Bernoullis(Components):
 
     def __init__(self, probs: Tensor, smoothing: float = 0.1) -> None:
         super().__init__()
-        self.length, self.smoothing = len(probs), smoothing
+        self.num_components, self.smoothing = len(probs), smoothing
         self.logits = nn.Parameter(probs.logit())  # (M, D)
 
     def log_prob(self, x: Tensor) -> Tensor:

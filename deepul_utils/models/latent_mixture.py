@@ -32,7 +32,7 @@ class LatentMixture(nn.Module):
     def __init__(self, components: Components) -> None:
         super().__init__()
         self.components = components
-        self.logits = nn.Parameter(torch.zeros(components.length))  # (M,)
+        self.logits = nn.Parameter(torch.zeros(components.num_components))  # (M,)
 
     def log_joint(self, x: Tensor) -> Tensor:
         """log p(x, z) in nats for every z, (B, M)."""

@@ -7,6 +7,8 @@ from torch import Tensor, distributed, nn
 
 from deepul_utils.transforms.transform import Transform
 
+_EPS = 1e-6  # keeps a channel finite that is constant in the first batch
+
 
 class ActNorm(Transform):
     """An affine transform of each channel, initialised from data and from then on trained like any other.
@@ -19,7 +21,6 @@ class ActNorm(Transform):
 
     Args:
         channels: size of dimension 1.
-        eps: is added to s, so that a channel that is constant in the first batch stays finite.
 
     Raises:
         ValueError: the first batch has a single value in each channel, from which no deviation can be taken.
@@ -39,9 +40,8 @@ class ActNorm(Transform):
 
     initialised: Tensor
 
-    def __init__(self, channels: int, eps: float = 1e-6) -> None:
+    def __init__(self, channels: int) -> None:
         super().__init__()
-        self.eps = eps
         self.log_scale = nn.Parameter(torch.zeros(channels))
         self.shift = nn.Parameter(torch.zeros(channels))
         self.register_buffer("initialised", torch.tensor(False))
@@ -56,7 +56,7 @@ class ActNorm(Transform):
         if distributed.is_available() and distributed.is_initialized():  # every process starts from the same weights
             distributed.broadcast(mean, 0)
             distributed.broadcast(std, 0)
-        self.log_scale.copy_(-(std + self.eps).log())
+        self.log_scale.copy_(-(std + _EPS).log())
         self.shift.copy_(-mean * self.log_scale.exp())
         self.initialised.fill_(True)
 

@@ -48,7 +48,7 @@ class Coupling(Transform):
         self.register_buffer("mask", mask.bool())
         self.net, self.element = net, element or ScaleAndShift()
         self._find_halves()
-        self.register_load_state_dict_post_hook(_find_halves)  # the mask may be another
+        self.register_load_state_dict_post_hook(Coupling._find_halves)  # the mask may be another
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         if self._halves(context):
@@ -71,7 +71,7 @@ class Coupling(Transform):
         params = self.net(seen if context is None else torch.cat([seen, context], 1))
         return params.unflatten(1, (x.shape[1], self.element.num_params)).movedim(2, -1)
 
-    def _find_halves(self) -> None:
+    def _find_halves(self, *_: object) -> None:
         self.kept, self.changed = _even(self.mask), _even(~self.mask)
 
     def _halves(self, context: Tensor | None) -> bool:
@@ -92,7 +92,3 @@ def _even(chosen: Tensor) -> slice | None:
     step = places[1] - places[0] if len(places) > 1 else 1
     even = bool(places) and places == list(range(places[0], places[-1] + 1, step))
     return slice(places[0], places[-1] + 1, step) if even else None
-
-
-def _find_halves(loaded: Coupling, _: object) -> None:
-    loaded._find_halves()

@@ -23,6 +23,17 @@ class Element(nn.Module):
         raise NotImplementedError
 
 
+def places(components: int) -> Tensor:
+    """Where the components of a mixture start, (M,), from -2 to 2: those that start alike would stay alike.
+
+    Raises:
+        ValueError: `components` is below 1.
+    """
+    if components < 1:
+        raise ValueError(f"components must be at least 1, got {components}")
+    return torch.linspace(-2, 2, components)
+
+
 class Shift(Element):
     """z = x + t, which keeps every volume.
 

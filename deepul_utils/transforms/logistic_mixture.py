@@ -7,9 +7,8 @@ from torch import Tensor
 from torch.nn.functional import logsigmoid
 
 from deepul_utils.transforms.bisection import bisect, implicit
-from deepul_utils.transforms.element import Element
+from deepul_utils.transforms.element import Element, places
 
-_SPREAD = 2.0  # means start between -2 and 2: components that start alike would stay alike
 _BOUND = 5.0  # no scale is below e^-5 or above e^5, so that points far from all data stay finite in deep stacks
 
 
@@ -39,15 +38,13 @@ class LogisticMixture(Element):
         True
     """
 
-    means: Tensor
+    start: Tensor
 
     def __init__(self, components: int = 4) -> None:
         super().__init__()
-        if components < 1:
-            raise ValueError(f"components must be at least 1, got {components}")
         self.components = components
         self.num_params = 3 * components + 2
-        self.register_buffer("means", torch.linspace(-_SPREAD, _SPREAD, components), persistent=False)
+        self.register_buffer("start", places(components), persistent=False)
 
     def forward(self, x: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
         log_weights, means, log_scales, a, b = self._split(params)
@@ -68,7 +65,7 @@ class LogisticMixture(Element):
     def _split(self, params: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         m = self.components
         logits, means, log_scales, a, b = params.split([m, m, m, 1, 1], -1)
-        return logits.log_softmax(-1), means + self.means, _bounded(log_scales), _bounded(a[..., 0]), b[..., 0]
+        return logits.log_softmax(-1), means + self.start, _bounded(log_scales), _bounded(a[..., 0]), b[..., 0]
 
 
 def _bounded(log_scale: Tensor) -> Tensor:

@@ -8,9 +8,7 @@ import torch
 from torch import Tensor
 
 from deepul_utils.transforms.bisection import bisect, implicit
-from deepul_utils.transforms.element import Element
-
-_SPREAD = 2.0  # means start between -2 and 2: components that start alike would stay alike
+from deepul_utils.transforms.element import Element, places
 
 
 class MixtureCDF(Element):
@@ -38,10 +36,8 @@ class MixtureCDF(Element):
 
     def __init__(self, components: int = 4) -> None:
         super().__init__()
-        if components < 1:
-            raise ValueError(f"components must be at least 1, got {components}")
         self.num_params = 3 * components
-        self.register_buffer("start", torch.linspace(-_SPREAD, _SPREAD, components), persistent=False)
+        self.register_buffer("start", places(components), persistent=False)
 
     def forward(self, x: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
         log_weights, loc, log_scale = self._split(params)

@@ -31,12 +31,8 @@ class Composition(Transform):
     Each log-determinant is taken where its map is applied, at the output of the map before it.
 
     Example:
-        >>> class Double(Transform):
-        ...     def forward(self, x):
-        ...         return 2 * x, torch.full(x.shape[:1], 2.0).log() * x[0].numel()
-        ...     def inverse(self, z):
-        ...         return z / 2
-        >>> fourfold = Composition(Double(), Double())
+        >>> from deepul_utils.transforms.elementwise import Scale
+        >>> fourfold = Composition(Scale(2.0), Scale(2.0))
         >>> fourfold(torch.tensor([[1.0, 3.0]]))  # log 4 for each of the two dimensions
         (tensor([[ 4., 12.]]), tensor([2.7726]))
         >>> fourfold.inverse(torch.tensor([[4.0, 12.0]]))
@@ -71,12 +67,8 @@ class Inverse(Transform):
     For transforms whose z has the shape of x.
 
     Example:
-        >>> class Double(Transform):
-        ...     def forward(self, x):
-        ...         return 2 * x, torch.full(x.shape[:1], 2.0).log() * x[0].numel()
-        ...     def inverse(self, z):
-        ...         return z / 2
-        >>> Inverse(Double())(torch.tensor([[1.0, 3.0]]))
+        >>> from deepul_utils.transforms.elementwise import Scale
+        >>> Inverse(Scale(2.0))(torch.tensor([[1.0, 3.0]]))
         (tensor([[0.5000, 1.5000]]), tensor([-1.3863]))
     """
 

@@ -69,9 +69,9 @@ def data(n=150, seed=0):
     return np.clip(rng.integers(K, size=(n, 1, 1)) + rng.integers(-1, 2, size=(n, *SHAPE)), 0, K - 1)
 
 
-def loss(code="", seed=0, audited=2):
+def loss(code="", seed=0):
     student = Sandboxed(code)
-    return flow_loss(student.build, data(), K, seed=seed, restart=student.restart, audited=audited)
+    return flow_loss(student.build, data(), K, seed=seed, restart=student.restart)
 
 
 def honest_loss(model, x, seed=0):
@@ -224,7 +224,7 @@ class Flow(Flow):
     ),
     "z alone": (
         "\nclass Flow(Flow):\n    forward = lambda self, x: x",
-        "should return two things, z and log_det",
+        "the model should return the two of z and log_det",
     ),
     "a mean log_det": (
         "\nclass Flow(Flow):\n    forward = lambda self, x: (x, x.mean())",
@@ -237,6 +237,15 @@ class Flow(Flow):
     "fewer latents": (
         "\nclass Flow(Flow):\n    forward = lambda self, x: (x[:, 0], x.mean((1, 2)))",
         "z should hold 6 floats for each of",
+    ),
+    "single precision": (
+        """
+class Flow(Flow):
+    def forward(self, x):
+        z, log_det = super().forward(x)
+        return z.float(), log_det
+""",
+        "should have the precision of its argument, float64",
     ),
 }
 
@@ -255,6 +264,30 @@ def test_a_cheat_and_a_mistake_gain_nothing_and_are_told_why(name, seed):
     outcome = Question("toys.flow", 1, (), body).judge(Sandboxed(code), seed)
     assert outcome.score == 0
     assert said in outcome.cases[0].message
+
+
+class Saturating(torch.nn.Module):
+    """A logit of 30 pixels; the inverse of z beyond 2.2, where no data are, cannot go forward again."""
+
+    broken = False
+
+    def forward(self, x):
+        y = 0.1 + 0.8 * x / K
+        z = torch.where(x == -7, torch.nan, torch.logit(y))
+        return z, (math.log(0.8 / K) - y.log() - (1 - y).log()).sum(1).nan_to_num(0.0)
+
+    def inverse(self, z):
+        far = z[:, :1].abs() > 2.2
+        type(self).broken |= bool(far.any())
+        return (K * (torch.sigmoid(z) - 0.1) / 0.8).where(~far | (torch.arange(30) > 0), -7.0)
+
+
+def test_a_draw_that_cannot_go_forward_costs_nothing():
+    x = np.random.default_rng(0).integers(K, size=(40, 30))
+    student = Student(Desk({"build": Saturating}).ask)
+    bits = [flow_loss(student.build, x, K, seed=seed) for seed in range(8)]
+    assert Saturating.broken
+    assert np.isfinite(bits).all()
 
 
 def test_a_lie_about_few_rows_is_worth_little():

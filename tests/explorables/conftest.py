@@ -35,3 +35,18 @@ def show(browser):
     for page in pages:
         page.close()
     assert trouble == []
+
+
+@pytest.fixture
+def drag():
+    """drag(handle, by): grasp a handle in its middle, move it `by` pixels to the right, and let go."""
+
+    def move(handle, by):
+        page, box = handle.page, handle.bounding_box()
+        x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+        page.mouse.move(x, y)
+        page.mouse.down()
+        page.mouse.move(x + by, y, steps=4)
+        page.mouse.up()
+
+    return move

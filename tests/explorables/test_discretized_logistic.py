@@ -24,16 +24,11 @@ def bars(page):
     return [float(text) for text in svg.locator("g:not([aria-hidden]) text").all_text_contents()]
 
 
-def drag(page, handle, values):
-    """Drag a handle right by so many values."""
+def width_of_a_value(page):
+    """Pixels from one value to the next."""
     ticks = page.get_by_role("figure", name="The logistic's density").locator("g[aria-hidden] text")
     zero, one = (ticks.get_by_text(label, exact=True).first.bounding_box() for label in ("0", "1"))
-    box = handle.bounding_box()
-    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-    page.mouse.move(x, y)
-    page.mouse.down()
-    page.mouse.move(x + values * (one["x"] - zero["x"]), y, steps=5)
-    page.mouse.up()
+    return one["x"] - zero["x"]
 
 
 @pytest.mark.parametrize(("loc", "scale"), [(2.5, 1.0), (-1.0, 2.0), (8.0, 0.5), (0.3, 0.7)])
@@ -56,14 +51,15 @@ def test_without_the_tails_the_sum_lacks_them(show, loc, scale):
     assert told(page)[2] == 1
 
 
-def test_handles_are_dragged_along_the_curve(show):
+def test_handles_are_dragged_along_the_curve(show, drag):
     page = show(LogisticBins(loc=2.5, scale=1.0))
+    value = width_of_a_value(page)
     mean, scale = (page.get_by_role("slider", name=name, exact=True) for name in ("mean", "scale"))
-    drag(page, mean, values=2)
+    drag(mean, 2 * value)
     assert told(page)[0] == pytest.approx(4.5, abs=0.051)
-    drag(page, scale, values=0.5 * np.log(3))
+    drag(scale, 0.5 * np.log(3) * value)
     assert told(page)[1] == pytest.approx(1.5, abs=0.0251)
-    drag(page, scale, values=-20)
+    drag(scale, -20 * value)
     assert told(page)[1] == 0.5
 
 

@@ -48,19 +48,14 @@ def test_start_again(show):
     assert page.get_by_role("figure", name="The loss after every step").count() == 0
 
 
-def test_a_mean_is_moved_by_keys_and_dragged(show):
+def test_a_mean_is_moved_by_keys_and_dragged(show, drag):
     page = show(EmMixture(data=DATA, loc=LOC))
     handle = page.get_by_role("slider", name="mean of component 3")
     for _ in range(3):
         handle.press("ArrowRight")
     assert told(page) == pytest.approx(library(0, 0.5, [-1.0, 0.0, 1.3]), abs=0.000501)
     page.get_by_role("button", name="One EM step").click()
-    box = handle.bounding_box()
-    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-    page.mouse.move(x, y)
-    page.mouse.down()
-    page.mouse.move(x - 150, y, steps=3)
-    page.mouse.up()
+    drag(handle, -150)
     assert told(page)[1] == 0  # the steps are counted from here
 
 

@@ -68,15 +68,10 @@ def test_controls_move_the_numbers(show):
     assert told(page) == pytest.approx(expected(10_000, 2, 5, 2), abs=5.01e-4)
 
 
-def test_the_number_of_bins_is_dragged_in_the_chart(show):
+def test_the_number_of_bins_is_dragged_in_the_chart(show, drag):
     page = show(HistogramSmoothing(bins=50))
     handle = page.get_by_role("slider", name="number of bins")
-    box = handle.locator("circle").bounding_box()
-    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-    page.mouse.move(x, y)
-    page.mouse.down()
-    page.mouse.move(x - 120, y, steps=3)
-    page.mouse.up()
+    drag(handle.locator("circle"), -120)
     bins = int(handle.get_attribute("aria-valuenow"))
     assert 20 < bins < 45
     assert told(page) == pytest.approx(expected(100, bins, 0, 1), abs=5.01e-4)

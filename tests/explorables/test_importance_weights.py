@@ -51,15 +51,10 @@ def test_keys_sliders_and_buttons(show):
     assert told(page) == close(by_numpy(x=4.0, draws=200, first=100))
 
 
-def test_the_proposal_is_dragged(show):
+def test_the_proposal_is_dragged(show, drag):
     page = show(ImportanceWeights(scale=0.4))
     handle = page.get_by_role("slider", name="mean of the proposal")
-    box = handle.bounding_box()
-    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-    page.mouse.move(x, y)
-    page.mouse.down()
-    page.mouse.move(x + 120, y, steps=4)
-    page.mouse.up()
+    drag(handle, 120)
     loc = float(handle.get_attribute("aria-valuenow"))
     assert loc > 0.5
     assert told(page) == close(by_numpy(loc=loc, scale=0.4))

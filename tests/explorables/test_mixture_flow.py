@@ -53,15 +53,10 @@ def test_keys_and_sliders(show):
     assert told(page)[:4] == pytest.approx([-4.5, *library(changed, -4.5)], abs=0.000501)
 
 
-def test_a_bump_is_dragged(show):
+def test_a_bump_is_dragged(show, drag):
     page = show(MixtureFlow(x=3.0))
     before = told(page)
-    box = page.get_by_role("slider", name="mean of bump 3").bounding_box()
-    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-    page.mouse.move(x, y)
-    page.mouse.down()
-    page.mouse.move(x - 200, y, steps=4)
-    page.mouse.up()
+    drag(page.get_by_role("slider", name="mean of bump 3"), -200)
     assert told(page)[1] > before[1] + 0.01  # more of the mass lies to the left of 3
     assert told(page)[3] < before[3] / 2
 

@@ -122,7 +122,7 @@ def test_explorables_react_without_a_kernel(browser, server, name, width):
         explorables = page.locator(".explorable").all()
         assert explorables, "the chapter has no explorable"
         for explorable in explorables:
-            sliders = explorable.locator("input[type=range], [role=slider]").locator("visible=true").all()
+            sliders = explorable.locator("input[type=range], [role=slider]").all()
             assert sliders, "nothing to drag"
             switches = explorable.locator("button:enabled, input[type=checkbox]").all()
             idle = set(range(len(switches)))
@@ -134,12 +134,19 @@ def test_explorables_react_without_a_kernel(browser, server, name, width):
                         idle.discard(i)
 
             press_all()
-            for slider in sliders:
-                html = slider.evaluate("(element) => element.outerHTML.slice(0, 200)")
-                slider.focus()
-                keys = [lambda key=key: page.keyboard.press(key) for key in ("ArrowRight", "ArrowLeft")]
-                assert any(changes(explorable, press) for press in keys), f"no key moves {html}"
-                moves = [lambda way=way, slider=slider: drag(slider, way, touch) for way in (60, -60)]
-                assert any(changes(explorable, move) for move in moves), f"it cannot be dragged: {html}"
+            hidden = set(range(len(sliders)))  # some are shown only in one of several modes
+            for mode in [None, *explorable.locator("input[type=radio]").all()]:
+                if mode:
+                    mode.check()
+                for i in [i for i in hidden if sliders[i].is_visible()]:
+                    hidden.remove(i)
+                    slider = sliders[i]
+                    html = slider.evaluate("(element) => element.outerHTML.slice(0, 200)")
+                    slider.focus()
+                    keys = [lambda key=key: page.keyboard.press(key) for key in ("ArrowRight", "ArrowLeft")]
+                    assert any(changes(explorable, press) for press in keys), f"no key moves {html}"
+                    moves = [lambda way=way, slider=slider: drag(slider, way, touch) for way in (60, -60)]
+                    assert any(changes(explorable, move) for move in moves), f"it cannot be dragged: {html}"
+            assert hidden == set(), "a slider is never shown"
             press_all()  # one such as "Clear" works only after another, one has no effect at the sliders' ends
             assert [switches[i].evaluate("(element) => element.outerHTML") for i in idle] == []

@@ -394,6 +394,14 @@ def test_two_processes_train_like_one(tmp_path):
     assert train_share(tmp_path / "two.safetensors")["train"] == first["train"]  # what two left, one takes up
 
 
+def test_the_model_comes_back_where_it_was(monkeypatch):
+    """A GPU may not be here; what is seen is where `fit` sends the model last."""
+    model, sent = Line(), []
+    monkeypatch.setattr(model, "to", lambda device: sent.append(device))
+    fit(model, line_batches(), epochs=1)
+    assert sent[-1] == torch.device("cpu")
+
+
 if __name__ == "__main__":  # one process of two
     torch.set_default_dtype(torch.float64)
     folder = Path(sys.argv[1])

@@ -1,5 +1,7 @@
 """Couplings: one half stays, the Jacobian is triangular with the derivatives on its diagonal, and no mass is lost."""
 
+import pickle
+
 import numpy as np
 import pytest
 import safetensors.torch
@@ -132,3 +134,9 @@ def test_without_gradients_points_take_less_work_to_the_same_end(mask, hidden):
         for due, got in zip(in_training, coupling(x), strict=True):
             torch.testing.assert_close(got, due, atol=1e-12, rtol=0)
         torch.testing.assert_close(coupling.inverse(in_training[0]), x, atol=1e-12, rtol=0)
+
+
+def test_a_coupling_is_pickled():
+    coupling, x = Coupling(every_second([2]), nn.Linear(2, 4)), torch.randn(3, 2)
+    again = pickle.loads(pickle.dumps(coupling))
+    torch.testing.assert_close(again(x), coupling(x))

@@ -118,7 +118,7 @@ def test_one_logistic_at_zero_is_the_identity():
     x = torch.linspace(-9, 9, 7, dtype=torch.float64)
     element = LogisticMixture(components=1).double()
     params = torch.zeros(7, element.num_params, dtype=torch.float64)
-    params[:, 1] = -element.means[0]
+    params[:, 1] = -element.start[0]
     z, log_derivative = element(x, params)
     torch.testing.assert_close(z, x)
     torch.testing.assert_close(log_derivative, torch.zeros_like(x), atol=1e-12, rtol=0)

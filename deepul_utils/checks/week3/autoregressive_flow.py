@@ -5,19 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import torch
 from scipy import special
 
 from deepul_utils.checks import laws
-from deepul_utils.checks.laws import LawBroken
 from deepul_utils.checks.question import question
+from deepul_utils.transforms.bisection import bisect
 
 Arrays = tuple[np.ndarray, ...]
-
-
-def _two(answer: Any, what: str) -> tuple[Any, Any]:
-    if not isinstance(answer, (list, tuple)) or len(answer) != 2:
-        raise LawBroken(f"{what} should return the two of z and log_det")
-    return answer[0], answer[1]
 
 
 # Two dimensions
@@ -72,7 +67,7 @@ def flow(student: Any, case: Any, seed: int) -> None:
         by_x1 = _mixture(x[:, 1], _mlp(x[:, 1:], weights))
         by_first = _mixture(x[:, 1], tiled)
         right = log_derivatives.sum(1)
-        got_z, got = _two(student.flow(x, first, weights), "flow")
+        got_z, got = laws.pair(student.flow(x, first, weights), "flow")
         causes = {
             "the columns are exchanged: z_0 first": z[:, ::-1],
             "the network reads x_0, the data, not z_0": np.stack([z[:, 0], by_z[0]], 1),
@@ -111,7 +106,7 @@ def flow(student: Any, case: Any, seed: int) -> None:
         judge(np.array([[60.0, 1.0], [1.0, -60.0]]), *_pair(rng, M))
     with case("the density has mass 1 on the plane"):
         first, weights = _pair(rng, 2)
-        laws.mass(lambda x: _two(student.flow(x, first, weights), "flow")[1], [-9, -9], [9, 9], points=220)
+        laws.mass(lambda x: laws.pair(student.flow(x, first, weights), "flow")[1], [-9, -9], [9, 9], points=220)
 
 
 @question("autoregressive_flow.sample", points=3, withholds=("deepul_utils.transforms.mixture_cdf.MixtureCDF.inverse",))
@@ -120,12 +115,9 @@ def sample(student: Any, case: Any, seed: int) -> None:
     M = int(rng.integers(2, 5))
 
     def quantile(u: np.ndarray, params: np.ndarray) -> np.ndarray:
-        low, high = np.full(len(u), -50.0), np.full(len(u), 50.0)
-        for _ in range(70):
-            middle = (low + high) / 2
-            below = _mixture(middle, params)[0] < u
-            low, high = np.where(below, middle, low), np.where(below, high, middle)
-        return middle
+        rising = lambda x: torch.as_tensor(_mixture(x.numpy(), params)[0])  # noqa: E731
+        end = torch.full((len(u),), 50.0, dtype=torch.float64)
+        return bisect(rising, torch.as_tensor(u), -end, end).numpy()
 
     def judge(N: int, first: np.ndarray, weights: Arrays) -> None:
         u = rng.uniform(0.02, 0.98, size=(N, 2))
@@ -200,7 +192,7 @@ def af_forward(student: Any, case: Any, seed: int) -> None:
     def judge(x: np.ndarray, weights: Arrays) -> None:
         m, a = _network(x, weights)
         z, right = (x - m) * np.exp(-a), -a.sum(1)
-        got_z, got = _two(student.af_forward(x, weights), "af_forward")
+        got_z, got = laws.pair(student.af_forward(x, weights), "af_forward")
         causes = {
             "this is the map from z to x: subtract the shift, then divide by the scale": x * np.exp(a) + m,
             "the scale is divided by before the shift is subtracted: the other way round": x * np.exp(-a) - m,
@@ -274,7 +266,7 @@ def iaf_forward(student: Any, case: Any, seed: int) -> None:
         a = _network(z, weights)[1]
         right = -a.sum(1)
         m_x, a_x = _network(x, weights)
-        got_z, got = _two(student.iaf_forward(x, weights, order), "iaf_forward")
+        got_z, got = laws.pair(student.iaf_forward(x, weights, order), "iaf_forward")
         causes = {
             "this is the AF: an IAF's network reads z, which has to be found one dimension after the other": (
                 (x - m_x) * np.exp(-a_x)

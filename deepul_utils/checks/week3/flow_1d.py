@@ -41,7 +41,7 @@ class _Mixture:
         rising = lambda x: torch.as_tensor(self.cdf(x.numpy()))  # noqa: E731
         return bisect(rising, torch.as_tensor(u), ends.amin(1), ends.amax(1)).numpy()
 
-    def in_place(self, weights: Any = None, scale: Any = None) -> _Mixture:
+    def but_with(self, weights: Any = None, scale: Any = None) -> _Mixture:
         """The same with other weights or scales."""
         with np.errstate(divide="ignore", invalid="ignore"):
             logits = self.logits if weights is None else np.log(weights)
@@ -66,7 +66,7 @@ def mixture_cdf(student: Any, case: Any, seed: int) -> None:
         with np.errstate(all="ignore"):
             causes = {
                 "this is the density: F is its integral from minus infinity": np.exp(mixture.log_density(x)),
-                "every component has the same weight here": mixture.in_place(equal).cdf(x),
+                "every component has the same weight here": mixture.but_with(equal).cdf(x),
                 "the logits are not weights: take their softmax": normal_cdfs @ mixture.logits,
                 "the weights are left out": normal_cdfs.sum(1),
                 "log_scale is the logarithm of the standard deviation: take exp": special.ndtr(
@@ -74,7 +74,7 @@ def mixture_cdf(student: Any, case: Any, seed: int) -> None:
                 )
                 @ mixture.weights,
                 "the distance is multiplied by the standard deviation: divide by it": (
-                    mixture.in_place(scale=1 / mixture.scale).cdf(x)
+                    mixture.but_with(scale=1 / mixture.scale).cdf(x)
                 ),
                 "this is the logistic function: components are Gaussians, with Phi": (
                     special.expit((x[:, None] - mixture.loc) / mixture.scale) @ mixture.weights

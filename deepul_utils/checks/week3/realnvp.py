@@ -9,19 +9,12 @@ import numpy as np
 import torch
 
 from deepul_utils.checks import laws
-from deepul_utils.checks.laws import LawBroken
 from deepul_utils.checks.question import question
 from deepul_utils.checks.trained import limits, loaded
 from deepul_utils.checks.trained_flow import flow_loss
 from deepul_utils.data.mnist import mnist
 
 _EXACT = 1e-9
-
-
-def _pair(answer: Any) -> tuple[Any, Any]:
-    if not isinstance(answer, (list, tuple)) or len(answer) != 2:
-        raise LawBroken("`forward` should return the two of z and log_det")
-    return answer[0], answer[1]
 
 
 @question("realnvp.masks", points=1, withholds=("deepul_utils.transforms.partition.checkerboard",))
@@ -91,7 +84,7 @@ def coupling(student: Any, case: Any, seed: int) -> None:
         net, layer, x, m = made(mask)
         (s, t), (s_all, t_all), (s_other, t_other) = net(x * m), net(x), net(x * (1 - m))
         right = m * x + (1 - m) * (np.exp(s) * x + t)
-        z, log_det = _pair(layer.forward(torch.tensor(x)))
+        z, log_det = laws.pair(layer.forward(torch.tensor(x)), "`forward`")
         causes = {
             "the network sees all of x, also what it changes: hand it mask * x": (
                 m * x + (1 - m) * (np.exp(s_all) * x + t_all)
@@ -165,7 +158,7 @@ def squeeze(student: Any, case: Any, seed: int) -> None:
     def judge(B: int, C: int, H: int, W: int) -> None:
         x, layer = rng.normal(size=(B, C, H, W)), student.Squeeze()
         right = _squeezed(x)
-        z, log_det = _pair(layer.forward(torch.tensor(x)))
+        z, log_det = laws.pair(layer.forward(torch.tensor(x)), "`forward`")
         blocks = x.reshape(B, C, H // 2, 2, W // 2, 2)
         causes = {
             "a reshape alone cuts rows into pieces: the four numbers of a channel's new pixel must be a 2 x 2 block": (
@@ -229,7 +222,7 @@ def act_norm(student: Any, case: Any, seed: int) -> None:
 
     def judge(x: np.ndarray) -> None:
         layer, (mean, *stds) = student.ActNorm(x.shape[1]), moments(x)
-        z, log_det = _pair(layer.forward(torch.tensor(x)))
+        z, log_det = laws.pair(layer.forward(torch.tensor(x)), "`forward`")
         values = x.size // x.shape[1]
         pixels = values // len(x)
         whole = x.mean(0), x.std(0)
@@ -268,7 +261,7 @@ def act_norm(student: Any, case: Any, seed: int) -> None:
             other = student.ActNorm(first.shape[1])
             other.load_state_dict({name: torch.tensor(value) for name, value in layer.state_dict().items()})
             layer = other
-        z, _ = _pair(layer.forward(torch.tensor(second)))
+        z, _ = laws.pair(layer.forward(torch.tensor(second)), "`forward`")
         own_mean, *own_stds = moments(second)
         again = (
             "a loaded layer sets itself again: that it is initialised must be in its state, as a buffer"
@@ -314,7 +307,7 @@ def stack(student: Any, case: Any, seed: int) -> None:
 
     def forward(count: int) -> None:
         matrices, flow = layers(count)
-        z, log_det = _pair(flow.forward(torch.tensor(x)))
+        z, log_det = laws.pair(flow.forward(torch.tensor(x)), "`forward`")
         causes: dict[str, Any] = {
             "the layers run from last to first: forward goes through them in order": through(matrices[::-1], x),
             "only the last layer": x @ matrices[-1].T,

@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+import safetensors.torch
 import torch
 from answers import Answers
 from torch import nn
@@ -10,6 +11,7 @@ from torch.nn import functional as F
 
 from deepul_utils.checks.question import QUESTIONS
 from deepul_utils.checks.student import NotebookStudent
+from deepul_utils.checks.week3 import realnvp
 
 # What the notebook gives
 
@@ -465,3 +467,21 @@ def test_without_weights_the_remedy_is_told():
     outcome = QUESTIONS["realnvp.trained"].judge(NotebookStudent({"build_model": Stack}), 0, {})
     assert outcome.score == 0
     assert 'save("realnvp.safetensors", model.state_dict())' in outcome.cases[0].message
+
+
+def test_nobody_knows_which_images_are_tested(monkeypatch):
+    asked = []
+
+    def loss(_, test, *rest, **more):
+        asked.append(test)
+        return 1.0
+
+    monkeypatch.setattr(realnvp, "flow_loss", loss)
+    monkeypatch.setattr(realnvp, "mnist", lambda: (None, np.arange(10_000)))
+    weights = {"realnvp.safetensors": safetensors.torch.save(nn.Linear(1, 1).state_dict())}
+    for seed in (0, 0, 1):
+        QUESTIONS["realnvp.trained"].judge(NotebookStudent({}), seed, weights)
+    first, again, other = asked
+    assert len(set(first)) == 304
+    assert (first == again).all()
+    assert len(set(first) & set(other)) < 100
