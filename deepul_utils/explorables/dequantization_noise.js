@@ -111,7 +111,7 @@ function render({ model, el }) {
     const all = widths.map((_, w) => measure(w, t));
     const every = [...all.flatMap((m) => [m.train, m.test, m.law]), floor];
     const { svg, plot, X, Y, box } = chart({
-      height: 230, x: [widths[0], widths.at(-1)], y: [Math.min(...every) - 0.2, Math.max(0, ...every) + 0.2], xLabel: "noise width w", yLabel: "nats a value",
+      height: 230, x: [widths[0], widths.at(-1)], y: [Math.min(...every) - 0.2, Math.max(0, ...every) + 0.2], xLabel: "noise width w", yLabel: "nats per value",
       label: "Log-likelihood against the width of the noise",
     });
     const now = X(widths[model.get("width")]);

@@ -123,7 +123,7 @@ def reconstruction(student: Any, case: Any, seed: int) -> None:
                 "e^a overflows: log(1 + e^a) is a + log(1 + e^-a) where a is large": (
                     np.log1p(np.exp(logits)) - x * logits
                 ).sum(1),
-                "binary_cross_entropy stops at 100 nats a pixel: use the one with logits": np.minimum(
+                "binary_cross_entropy stops at 100 nats per pixel: use the one with logits": np.minimum(
                     -np.where(x == 1, np.log(p), np.log(1 - p)), 100
                 ).sum(1),
                 "zeros of x say something too: add (1 - x) log(1 - p)": (x * np.logaddexp(0, -logits)).sum(1),
