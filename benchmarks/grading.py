@@ -39,7 +39,7 @@ c.CourseDirectory.source_directory = {str(ROOT / "solutions")!r}
 c.ClearSolutions.code_stub = {{"python": {UNANSWERED!r}}}
 c.Execute.timeout = 60
 """
-SAMPLES = 0.5  # seconds between two looks at the memory
+SAMPLES = 3.0  # seconds between two looks at the memory, each of which costs a tenth of one
 
 
 def make(folder: Path, size: int) -> None:

@@ -26,7 +26,7 @@ from deepul_utils.checks.student import Reference, StudentFailed
 from deepul_utils.checks.wire import Malformed, dumps, loads
 
 MESSAGE_LIMIT = 32 << 20  # bytes of one message from a kernel
-MESSAGES_LIMIT = 100  # how many of them may wait here
+MESSAGES_LIMIT = 8  # how many of them may wait here; more wait in the kernel's own memory, which is limited
 SHOWN = ("text/plain", "text/latex", "text/html", "text/markdown", "image/svg+xml", "image/png", "image/jpeg")
 OUTPUT_LIMIT = 200_000  # characters that one cell may print
 _TOO_MUCH = "... more was printed than a grader keeps ...\n"

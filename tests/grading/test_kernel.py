@@ -3,6 +3,7 @@
 import time
 
 import numpy as np
+import psutil
 import pytest
 import torch
 
@@ -114,6 +115,24 @@ def test_what_is_too_large_to_be_shown_is_not_sent_and_the_next_cell_runs(tmp_pa
         run = python.run(f"kept = 7\n{shows}", 20)
         assert (run.stopped, run.outputs[-1].text) == ("", "... more was printed than a grader keeps ...\n")
         assert python.run("kept", 10).data("text/plain") == "7"
+
+
+def test_messages_that_nobody_takes_wait_in_the_kernels_memory(tmp_path):
+    flood = """
+session = get_ipython().kernel.session
+socket, parent = get_ipython().kernel.iopub_socket, get_ipython().kernel.get_parent()
+for _ in range(100):
+    session.send(socket, "status", {"text": "x" * (4 << 20)}, parent=parent)
+done = True
+"""
+    with Kernel(LocalProcess(tmp_path, "autograde")) as python:
+        before = psutil.Process().memory_info().rss
+        request = python._execute(flood)
+        while python._client.get_shell_msg(timeout=60)["parent_header"].get("msg_id") != request:
+            pass
+        time.sleep(1)
+        assert psutil.Process().memory_info().rss - before < 150 << 20
+        assert python.run("print(done)", 30).outputs[0].text == "True\n"
 
 
 def test_an_error_too_large_to_be_shown_is_still_an_error(tmp_path, monkeypatch):
