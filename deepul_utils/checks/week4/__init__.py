@@ -1,5 +1,5 @@
 """Week 4's questions, one file for each homework notebook."""
 
-from deepul_utils.checks.week4 import latent_mixtures, vae
+from deepul_utils.checks.week4 import iwae, latent_mixtures, vae, vqvae
 
-__all__ = ["latent_mixtures", "vae"]
+__all__ = ["latent_mixtures", "vae", "vqvae"]
