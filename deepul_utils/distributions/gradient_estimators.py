@@ -8,12 +8,13 @@ from torch import Tensor
 def score_function(f: Tensor, log_q: Tensor) -> Tensor:
     """f, with the leave-one-out score-function estimate of the gradient of E_q[f] as its gradient.
 
-    f_k + [f_k - b_k] (log q(z_k) - [log q(z_k)]), b_k the mean of f over the other draws, what stands in brackets
-    being constant. The value is f's own, so that it can be shown. Its mean over draws has an unbiased gradient, in
-    the parameters of q and in those of f.
+    f_k + [f_k - b_k] (log q(z_k) - [log q(z_k)]), where b_k is the mean of f over the other
+    draws, and brackets are constants. The value is f's own, so that it can be shown. Its mean
+    over draws has an unbiased gradient, in the parameters of q and in those of f.
 
     Args:
-        f: (K, ...) f(z_k) of K >= 2 independent draws z_k of q, made by `sample`, through which no gradient passes.
+        f: (K, ...) f(z_k) of K >= 2 independent draws z_k of q, made by `sample`, through which
+            no gradient passes.
         log_q: (K, ...) log q(z_k).
 
     Returns:
@@ -23,8 +24,8 @@ def score_function(f: Tensor, log_q: Tensor) -> Tensor:
         ValueError: fewer than two draws, or shapes that differ.
 
     References:
-        Williams (1992), Simple statistical gradient-following algorithms; Kool et al. (2019), Buy 4 REINFORCE samples,
-        get a baseline for free!
+        Williams (1992), Simple statistical gradient-following algorithms; Kool et al. (2019),
+        Buy 4 REINFORCE samples, get a baseline for free!
 
     Example:
         >>> import torch
@@ -36,7 +37,8 @@ def score_function(f: Tensor, log_q: Tensor) -> Tensor:
         ([[0.25, 0.25], [4.0, 0.25]], (tensor([-2.8125,  0.0000]),))
     """
     if f.shape != log_q.shape:
-        raise ValueError(f"f and log_q must have the same shape (K, ...), got {tuple(f.shape)}, {tuple(log_q.shape)}")
+        shapes = f"{tuple(f.shape)}, {tuple(log_q.shape)}"
+        raise ValueError(f"f and log_q must have the same shape (K, ...), got {shapes}")
     if len(f) < 2:
         raise ValueError("the baseline of a draw is the mean of the others; give two draws or more")
     baseline = (f.sum(0) - f) / (len(f) - 1)
@@ -44,7 +46,7 @@ def score_function(f: Tensor, log_q: Tensor) -> Tensor:
 
 
 def straight_through(hard: Tensor, soft: Tensor) -> Tensor:
-    """hard, with the gradient of soft: [hard] + soft - [soft], what stands in brackets being constant.
+    """hard, with the gradient of soft: [hard] + soft - [soft], where brackets are constants.
 
     The gradient is that of another function, and biased unless what follows is linear.
 
