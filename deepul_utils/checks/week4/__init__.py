@@ -2,4 +2,4 @@
 
 from deepul_utils.checks.week4 import iwae, latent_mixtures, vae, vqvae
 
-__all__ = ["latent_mixtures", "vae", "vqvae"]
+__all__ = ["iwae", "latent_mixtures", "vae", "vqvae"]
