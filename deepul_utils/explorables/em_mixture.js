@@ -31,8 +31,8 @@ function render({ model, el }) {
   const knobs = PARTS.map((colour, m) => {
     const knob = s("g", {},
       s("circle", { r: 15, fill: "transparent" }),
-      s("circle", { r: 9, fill: colour, "fill-opacity": 0.2, stroke: colour, "stroke-width": 2 }),
-      s("text", { y: 4.5, "text-anchor": "middle", "font-size": 13, "font-weight": "bold", fill: "currentColor", "pointer-events": "none" }, String(m + 1)));
+      s("circle", { r: 10, fill: colour }),
+      s("text", { y: 4.5, "text-anchor": "middle", "font-size": 13, "font-weight": "bold", fill: "black", "pointer-events": "none" }, String(m + 1)));
     svg.append(knob);
     const announce = draggable(knob, {
       svg, X, label: `mean of component ${m + 1}`, min: -5, max: 5, step: 0.1,
@@ -69,7 +69,7 @@ function render({ model, el }) {
       button("Ten EM steps", steps(10)),
       button("Start again", () => set({ ...apart, losses: [] })),
     ),
-    legend(PARTS.map((colour, m) => [colour, `component ${m + 1}`])),
+    legend([...PARTS.map((colour, m) => [colour, `component ${m + 1}`]), ["currentColor", "their sum"]]),
     svg,
     row(slider(model, "x", { label: "look at x", min: -5, max: 5, step: 0.1, format: (v) => minus(v, 1) })),
     told,
@@ -93,7 +93,7 @@ function render({ model, el }) {
     const { svg: curve, plot: inside, X: A, Y: B } = chart({
       height: narrow() ? 170 : 160, x: [0, last], y: [low, Math.max(low + 0.2, Math.ceil(losses[0] * 10) / 10)],
       xLabel: "steps of EM", yLabel: "loss, nats", label: "The loss after every step",
-      yTicks: ticks([low, Math.max(low + 0.2, losses[0])], 3),
+      yTicks: ticks([low, Math.max(low + 0.2, losses[0])]),
     });
     inside.append(
       path(losses.map((value, k) => [A(k), B(value)]), { stroke: "currentColor" }),

@@ -1,7 +1,7 @@
 // Importance sampling on a line: prior, posterior and a proposal that is dragged; its draws with their weights below.
 
 const RANGE = [-4, 4];
-const TOP = 1.2; // of the density's axis
+const TOP = 1.7; // of the density's axis
 const NOISE = 0.5; // standard deviation of x given z
 
 const minus = (value, digits) => value.toFixed(digits).replace("-", "−");
@@ -27,15 +27,15 @@ function render({ model, el }) {
   }
 
   const { svg, plot, X, Y, box } = chart({
-    height: narrow() ? 230 : 240, x: RANGE, y: [0, TOP], yLabel: "density", yTicks: [0, 0.4, 0.8, 1.2],
+    height: narrow() ? 230 : 240, x: RANGE, y: [0, TOP], yLabel: "density", yTicks: [0, 0.5, 1, 1.5],
     label: "Prior, posterior and proposal over z; the proposal's mean and width can be dragged",
   });
   const drawn = s("g");
   plot.append(drawn);
   const knob = (colour, text) => s("g", {},
     s("circle", { r: 15, fill: "transparent" }),
-    s("circle", { r: 9, fill: colour, "fill-opacity": 0.2, stroke: colour, "stroke-width": 2 }),
-    s("text", { y: 4.5, "text-anchor": "middle", "font-size": 13, "font-weight": "bold", fill: "currentColor", "pointer-events": "none" }, text));
+    s("circle", { r: 10, fill: colour }),
+    s("text", { y: 4.5, "text-anchor": "middle", "font-size": 13, "font-weight": "bold", fill: "black", "pointer-events": "none" }, text));
   const mean = knob(COLOURS.model, "m");
   const width = knob(COLOURS.quiet, "t");
   svg.append(width, mean);
@@ -79,9 +79,9 @@ function render({ model, el }) {
     const posterior = curve((value) => logJoint(value) - evidence);
     drawn.replaceChildren(
       path(closed(posterior), { fill: COLOURS.truth, "fill-opacity": 0.25, "stroke-width": 0 }),
-      path(curve(logPrior), { stroke: COLOURS.quiet, "stroke-dasharray": "5 4" }),
       path(posterior, { stroke: COLOURS.truth }),
-      path(curve(logProposal), { stroke: COLOURS.model, "stroke-width": 2.5 }),
+      path(curve(logProposal), { stroke: COLOURS.model, "stroke-width": 3 }),
+      path(curve(logPrior), { stroke: COLOURS.quiet, "stroke-dasharray": "5 4" }), // seen where the two are the same
     );
     const peak = Y(Math.min(TOP, Math.exp(logProposal(loc))));
     fill(mean, { transform: `translate(${X(loc)} ${Math.max(box.top + 4, peak)})` }, []);

@@ -40,7 +40,7 @@ function render({ model, el }) {
   const told = status();
   const toggle = button("", () => set({ shown: !model.get("shown") }));
   el.append(
-    row(toggle, button("to the middle", () => set({ z: [0, 0] })), button("a draw from the prior", () => set({ z: [normal(), normal()] }))),
+    row(toggle, button("To the middle", () => set({ z: [0, 0] })), button("A draw from the prior", () => set({ z: [normal(), normal()] }))),
     h("div", { style: "display:flex;flex-wrap:wrap;gap:1em;align-items:center;justify-content:center" }, svg, h("div", { style: "flex:0 1 230px;min-width:150px" }, picture)),
     told,
   );
@@ -83,7 +83,7 @@ function render({ model, el }) {
 
   function draw() {
     const z = model.get("z");
-    const place = `z = (${z.map((v) => v.toFixed(2)).join(", ")})`;
+    const place = `z = (${z.map((v) => v.toFixed(2).replace("-", "−")).join(", ")})`;
     fill(walker, { "aria-valuenow": z[0], "aria-valuetext": place }, []);
     walker.setAttribute("transform", `translate(${X(z[0]).toFixed(1)} ${Y(z[1]).toFixed(1)})`);
     decoded(z).forEach((p, k) => {

@@ -53,9 +53,9 @@ function render({ model, el }) {
   const bumps = s("g");
   top.plot.append(bumps);
   const knobs = list("loc").map((_, m) => {
-    const ring = s("circle", { r: 9, fill: COLOURS.model, "fill-opacity": 0.2, stroke: COLOURS.model });
+    const ring = s("circle", { r: 10, fill: COLOURS.model, "stroke-width": 2.5 });
     const knob = s("g", { onpointerdown: () => set("chosen", m), onfocus: () => set("chosen", m) },
-      s("circle", { r: 15, fill: "transparent" }), ring, s("text", { y: 4.5, "text-anchor": "middle", "font-size": 13, "font-weight": "bold", fill: "currentColor", "pointer-events": "none" }, String(m + 1)));
+      s("circle", { r: 15, fill: "transparent" }), ring, s("text", { y: 4.5, "text-anchor": "middle", "font-size": 13, "font-weight": "bold", fill: "black", "pointer-events": "none" }, String(m + 1)));
     top.svg.append(knob);
     const announce = draggable(knob, {
       svg: top.svg, X: top.X, label: `mean of bump ${m + 1}`, min: -4, max: 4, step: 0.1,
@@ -69,7 +69,7 @@ function render({ model, el }) {
   // A slider of the chosen bump's entry of a list.
   function entry(name, text, options) {
     const output = h("output", { style: "min-width:2.5em;font-variant-numeric:tabular-nums" });
-    const input = h("input", { type: "range", ...options, style: `flex:1 1 7em;min-width:6em;accent-color:${COLOURS.model}`, oninput: () => replaced(name, model.get("chosen"), Number(input.value)) });
+    const input = h("input", { type: "range", ...options, style: `flex:1 1 7em;min-width:6em;accent-color:${COLOURS.data}`, oninput: () => replaced(name, model.get("chosen"), Number(input.value)) });
     const label = h("span");
     const show = () => {
       const value = list(name)[model.get("chosen")];
@@ -82,7 +82,7 @@ function render({ model, el }) {
   }
   const width = entry("scale", "width", { min: 0.1, max: 1.5, step: 0.1 });
   const weight = entry("weight", "weight", { min: 0, max: 10, step: 0.5 });
-  const checkbox = h("input", { type: "checkbox", style: `accent-color:${COLOURS.model}`, onchange: () => set("normal", checkbox.checked) });
+  const checkbox = h("input", { type: "checkbox", style: `accent-color:${COLOURS.data}`, onchange: () => set("normal", checkbox.checked) });
   el.append(
     row(width.element, weight.element),
     top.svg,
@@ -109,7 +109,7 @@ function render({ model, el }) {
     knobs.forEach(({ knob, ring, announce }, m) => {
       const at = list("loc")[m];
       fill(knob, { transform: `translate(${X(at)} ${Math.max(box.top + 4, inside(density(at)))})` }, []);
-      fill(ring, { "stroke-width": m === model.get("chosen") ? 4 : 2 }, []);
+      fill(ring, { stroke: m === model.get("chosen") ? "currentColor" : "none" }, []);
       announce();
     });
   }

@@ -22,7 +22,7 @@ def picture(page):
 
 
 def told(page):
-    return page.locator("[role=status]").inner_text()
+    return page.locator("[role=status]").inner_text().replace("−", "-")
 
 
 def test_a_place_of_the_grid_shows_its_image(show):
