@@ -160,10 +160,9 @@ def gradient(student: Any, case: Any, seed: int) -> None:
                 lambda log_w: log_w.sum(0)
             ),
             "this is the gradient of the loss: of the bound it is minus that": -right,
-            "the weights are normalised over the batch: over the draws": of(
-                lambda log_w: (log_w.softmax(1).detach() * log_w).sum(0)
+            "the softmax, or log-sum-exp, runs over the batch: it runs over the draws": of(
+                lambda log_w: log_w.logsumexp(1)
             ),
-            "the log-sum-exp runs over the batch: over the draws": of(lambda log_w: log_w.logsumexp(1)),
             "the examples are averaged: each has its own q, and its own gradient": right / N,
             "divided by K: the normalised weights sum to 1 already": right / K,
             "z is cut off from mean and scale: the gradient passes through it": of(
