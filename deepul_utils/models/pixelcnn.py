@@ -78,7 +78,10 @@ class PixelCNN(Autoregressive):
 
     def network(self, image: Tensor, y: Tensor | None = None, cache: Cache | None = None) -> Tensor:
         """Logits (B, C, K, H, W) for an image (B, C, H, W) of numbers from -1 to 1; a cache keeps the rows above."""
-        h = self.first(image, cache)
+        return self._rest(self.first(image, cache), y, cache)
+
+    def _rest(self, h: Tensor, y: Tensor | None, cache: Cache | None) -> Tensor:
+        """The logits from what the first layer gives."""
         for block in self.blocks:
             h = block(h, y, cache)
         return self.last(self.norm(h).relu(), cache).unflatten(1, (self.channels, -1))

@@ -23,6 +23,7 @@ class MaskedMLP(nn.Module):
         hidden: widths of the hidden layers, at least D - 1, with ReLUs after them.
         order: (D,) the position of each dimension; 0, 1, ..., D - 1 where not given.
         masks: `masks(dims, hidden, order)` gives the mask of each layer, as `made_masks` does.
+        context: C, the length of a vector that every layer and so all parameters see, unmasked; 0 for none.
 
     Paper: Germain et al., "MADE: Masked Autoencoder for Distribution Estimation" (2015).
 
@@ -40,18 +41,22 @@ class MaskedMLP(nn.Module):
         hidden: Sequence[int] = (64, 64),
         order: ArrayLike | None = None,
         masks: Callable[[int, Sequence[int], Tensor], Sequence[ArrayLike]] = made_masks,
+        context: int = 0,
     ) -> None:
         super().__init__()
         self.register_buffer("order", as_order(range(dims) if order is None else order, dims))
         *inner, last = (torch.as_tensor(mask) for mask in masks(dims, hidden, self.order))
         layers = [MaskedLinear(mask) for mask in [*inner, last.repeat_interleave(num_params, dim=0)]]
         self.layers = nn.ModuleList(layers)
+        given = [nn.Linear(context, layer.out_features, bias=False) for layer in layers] if context else []
+        self.given = nn.ModuleList(given)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, D, P) for x (B, D)."""
-        h = self.layers[0](x)
-        for layer in self.layers[1:]:
-            h = layer(h.relu())
+    def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        """(B, D, P) for x (B, D) and, where the network knows one, a context (B, C)."""
+        told = [layer(context) for layer in self.given] or [0.0] * len(self.layers)
+        h = self.layers[0](x) + told[0]
+        for layer, given in zip(self.layers[1:], told[1:], strict=True):
+            h = layer(h.relu()) + given
         return h.unflatten(1, (len(self.order), -1))
 
     @torch.no_grad()
