@@ -87,7 +87,7 @@ def train(
     if recipe is None:
         table = Table(Column("Recipe", no_wrap=True), "What it trains", "Loss to meet", box=None)
         for name, one in RECIPES.items():
-            table.add_row(name, one.about, f"{one.published[0]:.4f} {one.unit}")
+            table.add_row(name, one.about, f"{one.published[0]:.4f} {one.unit}" if one.published else "none published")
         console.print(table)
         return
     if recipe not in RECIPES:
@@ -102,8 +102,7 @@ def train(
             runs,
             lambda run: console.print(f"seed {run['seed']}: {run['test_loss']:.4f} after {run['seconds']:.1f} s"),
         )
+    published = f"; published {result['published']['test_loss']:.4f}" if result["published"] else ""
     floor = "" if result["floor"] is None else f"; the true law has {result['floor']:.4f}"
-    console.print(
-        f"mean {result['test_loss']:.4f} {result['unit']}; published {result['published']['test_loss']:.4f}{floor}"
-    )
+    console.print(f"mean {result['test_loss']:.4f} {result['unit']}{published}{floor}")
     console.print(f"[green]✓[/] {results / recipe}.json", soft_wrap=True)

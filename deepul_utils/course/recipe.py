@@ -27,6 +27,7 @@ Arrays = np.ndarray | tuple[np.ndarray, ...]
 UNITS: Mapping[str, Callable[[float, int], float]] = {
     "nats per dimension": lambda nats, dims: nats / dims,
     "nats per point": lambda nats, dims: nats,
+    "nats per image": lambda nats, dims: nats,
     "bits per dimension": bits_per_dim,
 }
 
@@ -40,22 +41,25 @@ class Recipe:
         data: returns the training and test examples, each an array, or one of examples and one of their classes.
         model: builds the model.
         settings: `batch_size`, and what `fit` is to be called with.
-        published: the test loss to meet, and whose it is.
+        published: the test loss to meet, and whose it is; None where nobody has published one.
         law: maps examples to their true probabilities (B,), where these are known; its test loss is the floor.
         seeds: of the runs.
         unit: of all losses: one of `UNITS`.
         parts: whether the loss is a named tuple of parts, each of which the result names.
+        evaluate: maps the trained model and the test examples to the test loss, in nats per example, where it is
+            another one than that which is followed in training.
     """
 
     about: str
     data: Callable[[], tuple[Arrays, Arrays]]
     model: Callable[[], nn.Module]
     settings: Mapping[str, Any]
-    published: tuple[float, str]
+    published: tuple[float, str] | None
     law: Callable[[np.ndarray], np.ndarray] | None = None
     seeds: tuple[int, ...] = SEEDS
     unit: str = "nats per dimension"
     parts: bool = False
+    evaluate: Callable[[nn.Module, Arrays], float] | None = None
 
     def run(self, seed: int, checkpoint: Path | None = None) -> dict[str, Any]:
         """Train once, from the checkpoint on if there is one, and return the losses."""
@@ -67,10 +71,11 @@ class Recipe:
         history = fit(model, batches, test=test, checkpoint=checkpoint, **settings)
         by_epoch = np.reshape(history.train, (history.epochs, -1)).mean(1)
         parts = self._parts(model, test)
+        last = self.evaluate(model, test) if self.evaluate else history.test[-1]
         return {
             "seed": seed,
             "seconds": round(history.seconds, 1),
-            "test_loss": parts.get("loss", self._in_unit(history.test[-1], test)),
+            "test_loss": parts.get("loss", self._in_unit(last, test)),
             "train_by_epoch": [self._in_unit(loss, test) for loss in by_epoch],
             "test_by_epoch": [self._in_unit(loss, test) for loss in history.test],
             **({"parts": parts} if parts else {}),
@@ -105,7 +110,7 @@ class Recipe:
             "unit": self.unit,
             "test_loss": round(float(np.mean([run["test_loss"] for run in runs])), 6),
             "floor": self.floor(),
-            "published": {"test_loss": self.published[0], "source": self.published[1]},
+            "published": self.published and {"test_loss": self.published[0], "source": self.published[1]},
             "hardware": _hardware(),
             "software": {package: version(package) for package in ("deepul_utils", "torch")},
             "runs": list(runs),

@@ -16,15 +16,17 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
+from deepul_utils.course import digit_recipes
 from deepul_utils.course.recipe import Arrays, Recipe
 from deepul_utils.data import mnist, toy1d, toy2d
 from deepul_utils.distributions.base import StandardNormal, StandardUniform
-from deepul_utils.distributions.independent import DiagonalNormal
+from deepul_utils.distributions.independent import DiagonalNormal, IndependentBernoulli
 from deepul_utils.models.autoregressive_flow import AutoregressiveFlow
 from deepul_utils.models.dequantized import Dequantized
 from deepul_utils.models.gated_pixelcnn import GatedPixelCNN
 from deepul_utils.models.histogram import Histogram
 from deepul_utils.models.image_transformer import ImageTransformer
+from deepul_utils.models.iwae import IWAE, log_evidence
 from deepul_utils.models.made import MADE
 from deepul_utils.models.mixture_of_logistics import MixtureOfLogistics
 from deepul_utils.models.pixelcnn import PixelCNN
@@ -35,7 +37,7 @@ from deepul_utils.models.wavenet import WaveNet
 from deepul_utils.nn.mlp import MLP
 from deepul_utils.nn.ordering import shuffled
 from deepul_utils.nn.resnet import ResNet
-from deepul_utils.training import cosine
+from deepul_utils.training import cosine, device
 from deepul_utils.transforms.coupling import Coupling
 from deepul_utils.transforms.dequantize import VariationalNoise
 from deepul_utils.transforms.elementwise import Logit, Scale
@@ -51,13 +53,13 @@ class DynamicallyBinarized(nn.Module):
     Paper: Burda et al., "Importance Weighted Autoencoders" (2016), section 5.
     """
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: nn.Module, dtype: torch.dtype = torch.long) -> None:
         super().__init__()
-        self.model = model
+        self.model, self.dtype = model, dtype
 
     def loss(self, grey: Tensor) -> Tensor:
-        """The model's mean loss on binary images drawn from grey ones (B, 28, 28) in 0..255."""
-        loss: Tensor = self.model.loss(torch.bernoulli(grey / 255).long())  # type: ignore[operator]
+        """The model's mean loss on binary images drawn from grey ones (B, *shape) in 0..255."""
+        loss: Tensor = self.model.loss(torch.bernoulli(grey / 255).to(self.dtype))  # type: ignore[operator]
         return loss
 
 
@@ -131,6 +133,41 @@ def _vae_of_a_gaussian(full: bool, published: float) -> Recipe:
         law=lambda x: np.exp(toy2d.gaussian_log_density(x, full=full)),
         unit="nats per point",
         parts=True,
+    )
+
+
+def _staged(share: float) -> float:
+    """As Burda et al. (2016): 3^i epochs with the step size 10^(-i / 7), for i = 0, ..., 7, in all 3280."""
+    return 10.0 ** -(math.floor(math.log(2 * 3280 * share + 1, 3)) / 7)
+
+
+def _vae_on_mnist(draws: int, nats: float | None = None) -> Recipe:
+    """200-200-50 units, one stochastic layer, trained through `draws` draws; briefly, where nothing is to be met."""
+    every = 1 if nats else 10  # of the test images
+
+    def model() -> nn.Module:
+        networks = MLP(784, 2 * 50, [200, 200]), MLP(50, 784, [200, 200])
+        vae = VAE(*networks, IndependentBernoulli, prior=StandardNormal(50))
+        return DynamicallyBinarized(IWAE(vae, draws), torch.float)
+
+    def evaluate(model: nn.Module, test: Arrays) -> float:
+        """-L_5000, of test images that are drawn once."""
+        torch.manual_seed(0)
+        x = torch.bernoulli(torch.tensor(np.asarray(test)[::every] / 255, dtype=torch.float)).to(device())
+        vae: Any = model.model.vae.to(device())  # type: ignore[union-attr, operator]
+        return -torch.cat([log_evidence(vae, some) for some in x.split(100)]).mean().item()
+
+    settings = {**_SLOW, "epochs": 3280, "schedule": _staged} if nats else {**_SLOW, "epochs": 40, "lr": 2e-3}
+    about = f"{f'an IWAE of {draws} draws' if draws > 1 else 'a VAE'} on dynamically binarized MNIST"
+    return Recipe(
+        about if nats else f"{about}, briefly",
+        _flat_grey,
+        model,
+        settings,
+        (nats, "Burda et al. (2016), -L_5000") if nats else None,
+        seeds=(0,),
+        unit="nats per image",
+        evaluate=evaluate,
     )
 
 
@@ -236,6 +273,12 @@ RECIPES = {
     ),
     "vae-full-gaussian": _vae_of_a_gaussian(full=True, published=4.4388),
     "vae-diagonal-gaussian": _vae_of_a_gaussian(full=False, published=4.4213),
+    "vae-mnist-dynamic": _vae_on_mnist(1, 86.76),
+    "iwae-5-mnist-dynamic": _vae_on_mnist(5, 85.54),
+    "iwae-50-mnist-dynamic": _vae_on_mnist(50, 84.78),
+    "vae-mnist-short": _vae_on_mnist(1),
+    "iwae-5-mnist-short": _vae_on_mnist(5),
+    **digit_recipes.RECIPES,
     "made-mnist": _on_mnist(
         "MADE, 2 layers of 512, in a shuffled ordering,",
         lambda: MADE(784, [512, 512], orders=[shuffled(_SHAPE)]),
@@ -266,6 +309,19 @@ RECIPES = {
     ),
     "pixelcnn-mnist-dynamic": _on_mnist(
         "PixelCNN", lambda: DynamicallyBinarized(PixelCNN(_SHAPE)), _table(81.45), epochs=50, data=mnist.mnist
+    ),
+    "pixelvae-mnist-dynamic": _on_mnist(
+        "a PixelVAE of 32 latents, half a nat free for each,",
+        lambda: DynamicallyBinarized(
+            digit_recipes.pixel_vae(_SHAPE, 32, [512, 512], {"layers": 3, "kernel_size": 5}, width=32, free_bits=0.5),
+            torch.float,
+        ),
+        (
+            round(78.53 / math.prod(_SHAPE), 6),
+            "Chen et al. (2017), VLAE, dynamically binarized, by importance sampling",
+        ),
+        epochs=100,
+        data=mnist.mnist,
     ),
     "gated-pixelcnn-mnist-dynamic": _on_mnist(
         "Gated PixelCNN",

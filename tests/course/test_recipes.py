@@ -26,7 +26,8 @@ def result(name):
 RECORDED = sorted(path.stem for path in RESULTS.glob("*.json"))
 ON_MNIST = [name for name in RECORDED if "mnist" in name]  # whose images the tests cannot count on
 SYNTHETIC = [name for name in RECORDED if name not in ON_MNIST]
-FLOWS = [name for name in SYNTHETIC if RECIPES[name].unit == "nats per point"]  # which train for half a minute each
+LONG = ("nats per point", "nats per image")  # in which flows and PixelVAEs are measured, half a minute each
+FLOWS = [name for name in SYNTHETIC if RECIPES[name].unit in LONG]
 
 
 @pytest.mark.parametrize("name", RECORDED)
@@ -35,7 +36,8 @@ def test_the_mean_of_the_seeds_meets_the_published_loss(name):
     losses = [run["test_loss"] for run in recorded["runs"]]
     assert [run["seed"] for run in recorded["runs"]] == list(RECIPES[name].seeds)
     assert recorded["test_loss"] == pytest.approx(np.mean(losses), abs=1e-6)
-    assert recorded["test_loss"] <= RECIPES[name].published[0]
+    if (published := RECIPES[name].published) is not None:
+        assert recorded["test_loss"] <= published[0]
 
 
 @pytest.mark.parametrize("name", RECORDED)
@@ -213,7 +215,7 @@ def test_train_without_a_name_lists_the_recipes():
     assert shown.exit_code == 0
     for name, recipe in RECIPES.items():
         assert name in shown.stdout
-        assert f"{recipe.published[0]:.4f}" in shown.stdout
+        assert (f"{recipe.published[0]:.4f}" if recipe.published else "none published") in shown.stdout
 
 
 def test_train_says_what_came_out_and_where_it_is(small, tmp_path):
