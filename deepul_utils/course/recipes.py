@@ -154,7 +154,7 @@ def _vae_on_mnist(draws: int, nats: float | None = None) -> Recipe:
         """-L_5000, of test images that are drawn once."""
         torch.manual_seed(0)
         x = torch.bernoulli(torch.tensor(np.asarray(test)[::every] / 255, dtype=torch.float)).to(device())
-        vae: Any = model.model.vae.to(device())  # type: ignore[union-attr, operator]
+        vae: Any = model.model.vae.to(device())  # type: ignore[union-attr]
         return -torch.cat([log_evidence(vae, some) for some in x.split(100)]).mean().item()
 
     settings = {**_SLOW, "epochs": 3280, "schedule": _staged} if nats else {**_SLOW, "epochs": 40, "lr": 2e-3}
