@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from deepul_utils.course import digit_recipes
 from deepul_utils.course.recipe import Arrays, Recipe
+from deepul_utils.course.vqvae import mnist_vqvae
 from deepul_utils.data import mnist, toy1d, toy2d
 from deepul_utils.distributions.base import StandardNormal, StandardUniform
 from deepul_utils.distributions.independent import DiagonalNormal, IndependentBernoulli
@@ -278,6 +279,15 @@ RECIPES = {
     "iwae-50-mnist-dynamic": _vae_on_mnist(50, 84.78),
     "vae-mnist-short": _vae_on_mnist(1),
     "iwae-5-mnist-short": _vae_on_mnist(5),
+    "vqvae-mnist-dynamic": Recipe(
+        "a VQ-VAE of 7 x 7 codes with a PixelCNN as their prior, on dynamically binarized MNIST",
+        _bytes,
+        lambda: DynamicallyBinarized(mnist_vqvae(), torch.float),
+        {"epochs": 50, **_SLOW},
+        None,
+        seeds=(0,),
+        unit="nats per image",
+    ),
     **digit_recipes.RECIPES,
     "made-mnist": _on_mnist(
         "MADE, 2 layers of 512, in a shuffled ordering,",

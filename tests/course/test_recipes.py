@@ -303,3 +303,13 @@ def test_flows_of_bytes_bound_bits_per_dimension(name):
     assert drawn.shape == (2, 1, 28, 28)
     assert 0 <= drawn.min() <= drawn.max() < 256
     assert RECIPES[name].unit == "bits per dimension"
+
+
+def test_an_untrained_vqvae_of_mnist_pays_for_pixels_and_codes():
+    """Near log 2 for each pixel and log 64 for each of the 7 x 7 codes."""
+    torch.manual_seed(0)
+    model = RECIPES["vqvae-mnist-dynamic"].model().eval()
+    with torch.no_grad():
+        loss = float(model.loss(torch.randint(256, (4, 1, 28, 28))).loss)
+        assert model.model.sample(2).shape == (2, 1, 28, 28)
+    assert loss == pytest.approx(784 * np.log(2) + 49 * np.log(64), rel=0.05)
