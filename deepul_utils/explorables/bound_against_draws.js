@@ -42,8 +42,8 @@ function render({ model, el }) {
   plot.append(drawn);
   const knob = (colour, text) => s("g", {},
     s("circle", { r: 15, fill: "transparent" }),
-    s("circle", { r: 9, fill: colour, "fill-opacity": 0.2, stroke: colour, "stroke-width": 2 }),
-    s("text", { y: 4.5, "text-anchor": "middle", "font-size": 13, "font-weight": "bold", fill: "currentColor", "pointer-events": "none" }, text));
+    s("circle", { r: 10, fill: colour }),
+    s("text", { y: 4.5, "text-anchor": "middle", "font-size": 13, "font-weight": "bold", fill: "black", "pointer-events": "none" }, text));
   const mean = knob(COLOURS.model, "m");
   const width = knob(COLOURS.quiet, "s");
   svg.append(width, mean);
