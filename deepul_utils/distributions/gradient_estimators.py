@@ -6,15 +6,15 @@ from torch import Tensor
 
 
 def score_function(f: Tensor, log_q: Tensor) -> Tensor:
-    """f, with the leave-one-out score-function estimate of the gradient of E_q[f] as its gradient.
+    """f, whose gradient is the leave-one-out score-function estimate of that of E_q[f].
 
     f_k + [f_k - b_k] (log q(z_k) - [log q(z_k)]), where b_k is the mean of f over the other
     draws, and brackets are constants. The value is f's own, so that it can be shown. Its mean
     over draws has an unbiased gradient, in the parameters of q and in those of f.
 
     Args:
-        f: (K, ...) f(z_k) of K >= 2 independent draws z_k of q, made by `sample`, through which
-            no gradient passes.
+        f: (K, ...) f(z_k) of K >= 2 independent draws z_k of q, made by `sample`, so that no
+            gradient passes through them.
         log_q: (K, ...) log q(z_k).
 
     Returns:
@@ -40,7 +40,7 @@ def score_function(f: Tensor, log_q: Tensor) -> Tensor:
         shapes = f"{tuple(f.shape)}, {tuple(log_q.shape)}"
         raise ValueError(f"f and log_q must have the same shape (K, ...), got {shapes}")
     if len(f) < 2:
-        raise ValueError("the baseline of a draw is the mean of the others; give two draws or more")
+        raise ValueError("a draw's baseline is the mean of the others; give two draws or more")
     baseline = (f.sum(0) - f) / (len(f) - 1)
     return f + (f - baseline).detach() * (log_q - log_q.detach())
 

@@ -67,8 +67,8 @@ function render({ model, el }) {
     plot.append(drawn, path(curve, { stroke: COLOURS.data, "stroke-width": 2.5 }));
     const handle = s("g", {},
       s("circle", { r: 15, fill: "transparent" }),
-      s("circle", { r: 10, fill: COLOURS.quiet, "fill-opacity": 0.3, stroke: COLOURS.quiet, "stroke-width": 2 }),
-      s("text", { y: 4.5, "text-anchor": "middle", "font-size": 13, "font-weight": "bold", fill: "currentColor", "pointer-events": "none" }, "m"));
+      s("circle", { r: 10, fill: COLOURS.quiet }),
+      s("text", { y: 4.5, "text-anchor": "middle", "font-size": 13, "font-weight": "bold", fill: "black", "pointer-events": "none" }, "m"));
     svg.append(handle);
     const say = draggable(handle, { svg, X, label: "mean m of the law", min: -3, max: 3, step: 0.05, get: () => model.get("loc"), move: (value) => set({ loc: value }) });
     above.replaceChildren(svg);
