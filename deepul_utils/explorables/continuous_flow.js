@@ -35,6 +35,7 @@ function render({ model, el }) {
     timer = setInterval(advance, 120);
     advance();
   });
+  play.style.minWidth = "5.2em"; // as wide as "Pause", so that nothing jumps
 
   const plane = h("div", { style: "flex:1 1 17em;min-width:15em" });
   const rate = h("div", { style: "flex:1 1 17em;min-width:15em" });
@@ -60,7 +61,7 @@ function render({ model, el }) {
 
     const map = chart({ width: 380, height: 370, x: [-side, side], y: [-side, side], xLabel: "first coordinate", yLabel: "second coordinate", label: `Where ${points} points are at time ${time(step).toFixed(2)}` });
     for (let i = 0; i < points; i++) {
-      const dot = s("circle", { cx: map.X(paths[step][2 * i]), cy: map.Y(paths[step][2 * i + 1]), r: 3, fill: COLOURS.data, "fill-opacity": 0.55, style: "cursor:pointer" });
+      const dot = s("circle", { cx: map.X(paths[step][2 * i]), cy: map.Y(paths[step][2 * i + 1]), r: 3, fill: COLOURS.data, "fill-opacity": 0.75, style: "cursor:pointer" });
       dot.addEventListener("click", () => set({ which: i }));
       map.plot.append(dot);
     }
@@ -86,8 +87,8 @@ function render({ model, el }) {
     const sum = logDet(which)[step];
     const factor = Math.exp(sum);
     const size = factor >= 1 ? `${factor.toFixed(2)} times as large as` : `${(1 / factor).toFixed(2)} times smaller than`;
-    const [x, y] = at(step).map((value) => value.toFixed(2));
-    told.textContent = `At time ${time(step).toFixed(2)} point ${which} is at (${x}, ${y}). The shaded area is ${sum.toFixed(2)}: a small patch around the point is now ${size} at the start.`;
+    const [x, y, shaded] = [...at(step), sum].map((value) => value.toFixed(2).replace("-", "−"));
+    told.textContent = `At time ${time(step).toFixed(2)} point ${which} is at (${x}, ${y}). The shaded area is ${shaded}: a small patch around the point is now ${size} at the start.`;
   }
 
   for (const name of ["step", "which"]) model.on(`change:${name}`, show);

@@ -15,7 +15,7 @@ TRACES = np.broadcast_to(RATES, (11, 3))
 
 
 def told(page):
-    return page.locator("[role=status]").inner_text()
+    return page.locator("[role=status]").inner_text().replace("−", "-")
 
 
 def test_position_area_and_size_of_the_followed_point(show):
