@@ -85,8 +85,9 @@ class Quantiser(nn.Module):
             share = indices.flatten().bincount(minlength=len(self.codes)) / indices.numel()
             self.usage.lerp_(share, 1 - _MEMORY)
         codes = self.look_up(indices)
-        apart = [(h.detach() - codes).square().sum() / len(h), (h - codes.detach()).square().sum() / len(h)]
-        return Quantised(straight_through(codes, h), indices, *apart)
+        codebook = (h.detach() - codes).square().sum() / len(h)
+        commitment = (h - codes.detach()).square().sum() / len(h)
+        return Quantised(straight_through(codes, h), indices, codebook, commitment)
 
     def look_up(self, indices: Tensor) -> Tensor:
         """The codes of indices (B, *positions), as (B, D, *positions)."""

@@ -10,6 +10,7 @@ from deepul_utils.checks import laws
 from deepul_utils.checks.question import question
 
 _QUANTISER = "deepul_utils.models.quantiser"
+_THROUGH = "deepul_utils.distributions.gradient_estimators.straight_through"
 
 
 def _squares(h: np.ndarray, codes: np.ndarray) -> np.ndarray:
@@ -63,7 +64,7 @@ def nearest(student: Any, case: Any, seed: int) -> None:
             laws.matches(student.nearest(h, codes), right, what="the index", causes=causes)
 
 
-@question("vqvae.straight_through", points=3, withholds=("deepul_utils.distributions.gradient_estimators",))
+@question("vqvae.straight_through", points=3, withholds=(_THROUGH,))
 def through(student: Any, case: Any, seed: int) -> None:
     rng = np.random.default_rng(seed)
     for name, shape in {"one number": (1,), "a few vectors": (4, 3), "many": (int(rng.integers(20, 40)), 5)}.items():
