@@ -47,5 +47,7 @@ class BetaVAE(VAE):
     def loss(self, x: Tensor) -> Loss:
         """D + beta R in training, D + R in evaluation, and the parts D and R, unweighted."""
         parts = super().loss(x)
-        price = parts.loss - parts.reconstruction  # the KL, with what free bits leave of it
-        return parts._replace(loss=parts.reconstruction + self.beta * price) if self.training else parts
+        if not self.training:
+            return parts
+        price = parts.loss - parts.reconstruction  # the KL, or what free bits make of it
+        return parts._replace(loss=parts.reconstruction + self.beta * price)
