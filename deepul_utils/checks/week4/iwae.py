@@ -322,4 +322,4 @@ def trained(student: Any, case: Any, seed: int, weights: Callable[[], dict[str, 
         test = np.random.default_rng([seed, 1]).random(grey.shape) < grey
         return evidence_loss(lambda: loaded(student.build_model, weights), test, seed=seed, restart=student.restart)
 
-    limits(case, loss, {105: 1, 97: 1, 93: 2}, implausible=65, unit="nats per image")
+    limits(case, loss, {105: 1, 98: 1, 95: 2}, implausible=65, unit="nats per image")
