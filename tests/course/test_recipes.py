@@ -313,3 +313,36 @@ def test_an_untrained_vqvae_of_mnist_pays_for_pixels_and_codes():
         loss = float(model.loss(torch.randint(256, (4, 1, 28, 28))).loss)
         assert model.model.sample(2).shape == (2, 1, 28, 28)
     assert loss == pytest.approx(784 * np.log(2) + 49 * np.log(64), rel=0.05)
+
+
+VAES = [name for name in RECIPES if re.fullmatch(r"(vae|iwae-\d+)-mnist-(dynamic|short)", name)]
+
+
+@pytest.mark.parametrize("name", VAES)
+def test_vaes_of_mnist_are_evaluated_by_5000_draws(name, monkeypatch):
+    """Of an untrained model, whose pixels cost about log 2 each; short runs look at every tenth image."""
+    asked = []
+
+    def log_evidence(vae, x):
+        asked.append(x)
+        return vae.bound(x, 2)
+
+    monkeypatch.setattr(recipes, "log_evidence", log_evidence)
+    torch.manual_seed(0)
+    model, test = RECIPES[name].model(), np.full((300, 784), 51, np.uint8)
+    assert model.model.draws == (int(name.split("-")[1]) if name.startswith("iwae") else 1)
+    with torch.no_grad():
+        loss = RECIPES[name].evaluate(model, test)
+        assert float(model.loss(torch.as_tensor(test[:20]).float())) == pytest.approx(784 * np.log(2), rel=0.05)
+    assert loss == pytest.approx(784 * np.log(2), rel=0.05)
+    x = torch.cat(asked)
+    assert len(x) == (30 if name.endswith("short") else 300)
+    assert set(x.unique().tolist()) == {0.0, 1.0}
+    assert float(x.mean()) == pytest.approx(0.2, abs=0.02)
+
+
+def test_the_steps_of_the_paper_shrink_in_eight_stages():
+    """3^i epochs each, from 1 to a tenth."""
+    rate = RECIPES["vae-mnist-dynamic"].settings["schedule"]
+    stages = [-7 * np.log10(rate((epoch + 0.5) / 3280)) for epoch in range(3280)]
+    assert np.bincount(np.round(stages).astype(int)).tolist() == [3**i for i in range(8)]
