@@ -157,6 +157,10 @@ def or_before(n, s, e):
     return np.where(n[:, None] > 0, means(n, s), e)
 
 
+def kept(N, S, n, s, e):
+    return np.where(n[:, None] > 0, S / N[:, None], e)
+
+
 class TestAnswers(Answers):
     notebook = "vqvae"
     right = (
@@ -173,6 +177,7 @@ class TestAnswers(Answers):
         ("perplexity", "perplexity", perplexity_by_torch),
         ("perplexity", "perplexity", perplexity_in_bits),
         ("moving_average", "moving_average", averaged()),
+        ("moving_average", "moving_average", averaged(codes=kept)),
         ("moving_average", "moving_average", averaged_by_torch),
     )
     wrong = (
