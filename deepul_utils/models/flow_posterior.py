@@ -19,8 +19,9 @@ from deepul_utils.transforms.transform import Composition, Transform
 class Flowed(Distribution):
     """The law of z = f(e) for e of a simpler law: log q(z) = log q_0(e) - log|det df/de|.
 
-    A draw comes through `f.forward`, and its log-density comes along. It is remembered, so that `log_prob` of what
-    `rsample` has just returned costs nothing. Any other z has to be carried back by `f.inverse`.
+    A draw comes through `f.forward`, and its log-density comes along. It is remembered, so that
+    `log_prob` of what `rsample` has just returned costs nothing. Any other z has to be carried
+    back by `f.inverse`.
 
     Args:
         start: q_0, with `rsample` and `log_prob`, a law of (Z,) numbers for each of B examples.
@@ -52,7 +53,7 @@ class Flowed(Distribution):
         return z
 
     def log_prob(self, value: Tensor) -> Tensor:
-        """log q(z) in nats, (*sample_shape, B), of z (*sample_shape, B, Z), or with 1 for B: the same for all."""
+        """log q(z) in nats, (*sample_shape, B), of z (*sample_shape, B, Z); B may be 1."""
         if self._drawn is not None and value is self._drawn[0]:
             return self._drawn[1]
         z = value.expand(*value.shape[:-2], *self.batch_shape, *self.event_shape)
@@ -107,8 +108,8 @@ class IAF(nn.Module):
         """q(z | x) from params (B, 2 Z + context): means, log standard deviations and h."""
         if params.shape[1:] != (2 * self.dims + self.context,):
             raise ValueError(
-                f"params must be (B, {2 * self.dims} + {self.context}), means and log standard deviations of "
-                f"{self.dims} latents and the context, got {tuple(params.shape)}"
+                f"params must be (B, {2 * self.dims} + {self.context}), means and log standard "
+                f"deviations of {self.dims} latents and the context, got {tuple(params.shape)}"
             )
         start, h = params[:, : 2 * self.dims], params[:, 2 * self.dims :]
         nets = [_Given(net, h) for net in self.nets] if self.context else self.nets
