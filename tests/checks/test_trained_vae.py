@@ -126,13 +126,9 @@ images = []
 class Model(Model):
     def encoder(self, x):
         images.append(x)
-        code = torch.arange(sum(map(len, images)))[-len(x):, None] / 150.0
-        return torch.cat([code, torch.full_like(code, -8.0)], 1)
+        return torch.zeros(len(x), 2)
     def decoder(self, z):
-        if not images:
-            return super().decoder(z)
-        known = torch.cat(images)
-        return 40 * known[(150 * z[:, 0]).round().long().clamp(0, len(known) - 1)] - 20
+        return (40 * images[0][:1] - 20).expand(len(z), 6) if images else super().decoder(z)
 """
 BATCH = """
 class Model(Model):
@@ -142,8 +138,6 @@ class Model(Model):
         return super().decoder(z) + z.mean() * 3
 """
 CHEATS = {
-    # The decoder of a process that saw the images has nothing in the next one, so it is honest there: nothing gained.
-    "the decoder knows the images that the encoder saw": (REMEMBERS, None),
     "the decoder looks at its batch": (BATCH, "other logits for the same z in another batch"),
     "the decoder counts its calls": (
         """
@@ -209,12 +203,16 @@ class Model(Model):
 
 @pytest.mark.parametrize(("code", "message"), CHEATS.values(), ids=CHEATS)
 def test_lies_gain_nothing(code, message):
-    x = data(300 if "200" in code else 150)
-    if message is None:
-        assert loss(code, x=x) > exact(x) - 0.15
-    else:
-        with pytest.raises(LawBroken, match=re.escape(message)):
-            loss(code, x=x)
+    with pytest.raises(LawBroken, match=re.escape(message)):
+        loss(code, x=data(300 if "200" in code else 150))
+
+
+def test_a_decoder_never_meets_the_images():
+    """All images are alike, so that one which has seen them could be sure; in a process of its own it is honest."""
+    x = np.tile(data(1), (150, 1))
+    assert loss(REMEMBERS, x=x) == pytest.approx(exact(x), abs=0.1)
+    shameless = Student(Desk(Sandboxed(REMEMBERS).namespace).ask)  # in one process, as in a notebook
+    assert evidence_loss(shameless.build, x, seed=0, draws=50, rows=10) < 0.1
 
 
 def test_what_is_averaged_over_the_draws_of_an_image_is_found():
