@@ -55,9 +55,9 @@ def limits(
 
     for limit, weight in sorted(at_most.items(), reverse=True):
         with case(f"test loss of at most {limit:g} {unit}", weight):
-            if known() > limit:
+            if not known() <= limit:
                 raise LawBroken(f"the test loss is {known():.4f} {unit}; train longer, or a larger model")
-            if known() < implausible:
+            if not known() >= implausible:
                 raise LawBroken(
                     f"the test loss is {known():.4f} {unit}, below what a model can reach that was not "
                     f"trained on the test data: train on the training data only"

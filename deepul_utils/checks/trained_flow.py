@@ -78,7 +78,10 @@ def flow_loss(
         return np.concatenate([_rows(got, D, size, "inverse(z)") for size, got in parts])
 
     z, log_det, like = forward(y)
-    nats = 0.5 * (z**2).sum(1) + 0.5 * D * np.log(2 * np.pi) - log_det
+    with np.errstate(over="ignore"):
+        nats = 0.5 * (z**2).sum(1) + 0.5 * D * np.log(2 * np.pi) - log_det
+    if not np.isfinite(nats).all():
+        raise LawBroken(f"z is too large for its density: |z| goes up to {np.abs(z).max():.3g}")
 
     likely = rng.choice(np.argsort(nats)[: max(1, len(y) // 4)])
     others = rng.permutation(np.delete(np.arange(len(y)), likely))

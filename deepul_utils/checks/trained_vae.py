@@ -23,6 +23,7 @@ from deepul_utils.checks.laws import LawBroken
 _CALL = 1 << 20  # numbers that one call of the model returns at most
 _FARTHEST = 1e3  # from 0 that a mean of q may lie
 _SCALES = 20.0  # the largest |log s|
+_LATENTS = 512  # at most; each of them takes some 6 MB here
 _GAIN = 3.0  # nats that many draws may add to few: what an example gains beyond is not counted
 _SAME = 1e-3  # of log p(x | z), absolute and relative: rounding, as it differs from batch to batch
 
@@ -39,9 +40,9 @@ def evidence_loss(
 ) -> float:
     """-L_K in nats per example, K = `draws`, of a VAE with diagonal normal q, prior N(0, I) and Bernoulli likelihood.
 
-    K draws for every example would take hours. So all examples get `few` draws, and what K draws add to that is
-    measured on `rows` of them: mean L_few + mean min(L_K - L_few, 3), on average at most L_K. Without the minimum, a
-    proposal that makes L_few noisy enough would win as often as it loses.
+    K draws for every example would take twenty times as long. So all examples get `few` draws, and what K draws add
+    to that is measured on `rows` of them: mean L_few + mean min(L_K - L_few, 3), on average at most L_K. Without the
+    minimum, a proposal that makes L_few noisy enough would win as often as it loses.
 
     The model is asked in three processes that know nothing of each other, where it runs in a sandbox:
 
@@ -86,7 +87,7 @@ def evidence_loss(
     bound, better = _log_mean(by_few), _log_mean(by_many)
 
     # One draw of each example by its share: Gumbel noise makes the largest of the log-weights a draw by weight.
-    at = np.arange(len(image))[np.argsort(order)]  # where each draw stands in the mixed order
+    at = np.argsort(order)  # where each draw stands in the mixed order
     marked = drawn + rng.gumbel(size=len(drawn))
     picked = np.concatenate(
         [
@@ -122,6 +123,8 @@ def _encoded(model: Any, x: Tensor) -> tuple[np.ndarray, np.ndarray]:
             f"{' and '.join(str(width) for width in sorted(widths))} columns"
         )
     loc, log_scale = np.split(np.concatenate(answers), 2, axis=1)
+    if loc.shape[1] > _LATENTS:
+        raise LawBroken(f"the model should have at most {_LATENTS} latents, got {loc.shape[1]}")
     if np.abs(loc).max() > _FARTHEST or np.abs(log_scale).max() > _SCALES:
         raise LawBroken(
             f"the encoder's means should lie within {_FARTHEST:g} of 0 and its log standard deviations within "
@@ -143,8 +146,11 @@ def _decoded(model: Any, x: Tensor, z: np.ndarray, image: np.ndarray) -> np.ndar
         if logits.shape[1] != x.shape[1]:
             raise LawBroken(f"the decoder should return {x.shape[1]} logits for each z, got {logits.shape[1]}")
         values = x[image[part]]
-        result.append((values * logits - F.softplus(logits)).sum(1).numpy())
-    return np.concatenate(result).astype(np.float64)
+        result.append((values * logits - F.softplus(logits)).sum(1, dtype=torch.float64).numpy())
+    log_likelihood = np.concatenate(result)
+    if not np.isfinite(log_likelihood).all():
+        raise LawBroken("the decoder's logits are so large that log p(x | z) is not finite")
+    return log_likelihood
 
 
 def _floats(answer: Any, rows: int, what: str) -> np.ndarray:

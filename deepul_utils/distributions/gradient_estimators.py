@@ -54,6 +54,9 @@ def straight_through(hard: Tensor, soft: Tensor) -> Tensor:
         hard: any shape, such as a one-hot draw or a rounded number.
         soft: as `hard`, such as the probabilities or the number before it was rounded.
 
+    Raises:
+        ValueError: shapes that differ.
+
     References:
         Bengio et al. (2013), Estimating or propagating gradients through stochastic neurons.
 
@@ -64,4 +67,6 @@ def straight_through(hard: Tensor, soft: Tensor) -> Tensor:
         >>> rounded.tolist(), torch.autograd.grad((rounded**2).sum(), x)
         ([0.0, 1.0], (tensor([0., 2.]),))
     """
+    if hard.shape != soft.shape:
+        raise ValueError(f"hard and soft must have the same shape, got {tuple(hard.shape)}, {tuple(soft.shape)}")
     return hard.detach() + (soft - soft.detach())

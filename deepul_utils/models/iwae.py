@@ -17,7 +17,8 @@ class IWAE(nn.Module):
     held fixed: draws that explain x well count most.
 
     Args:
-        vae: the model, whose weights are trained in place.
+        vae: the model, whose weights are trained in place, through its `bound` alone: free bits and a weight of the KL
+            play no part.
         draws: K, draws of z for each x; with 1 it is the VAE's own bound, with the KL from the draw.
 
     References:
@@ -52,10 +53,17 @@ def log_evidence(vae: VAE, x: Tensor, draws: int = 5000, chunk: int = 100) -> Te
     Args:
         vae: the model.
         x: (B, *shape) examples.
-        draws: K.
-        chunk: draws at a time.
+        draws: K, at least 1.
+        chunk: draws at a time, at least 1.
+
+    Raises:
+        ValueError: no draws.
+
+    Paper: Burda et al., "Importance Weighted Autoencoders" (2016), section 5.
     """
-    total = x.new_full((len(x),), -math.inf)
+    if min(draws, chunk) < 1:
+        raise ValueError(f"draws and chunk must be at least 1, got {draws} and {chunk}")
+    total = torch.full((len(x),), -math.inf, device=x.device)
     for start in range(0, draws, chunk):
         log_w = vae.log_weights(x, min(chunk, draws - start))  # (chunk, B)
         total = torch.logaddexp(total, log_w.logsumexp(0))

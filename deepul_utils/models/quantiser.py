@@ -41,9 +41,9 @@ class Quantised(NamedTuple):
 class Quantiser(nn.Module):
     """K codes of D numbers, and the nearest of them in place of each vector.
 
-    Codes that nothing is near get no gradient and stay where they are. In training, those that are chosen less often
-    than `restart` times their even share 1 / K, on average over about a hundred batches, begin anew at a vector of the
-    batch. So do all in the first batch, which makes them at home where the vectors are.
+    Codes that nothing is near get no gradient, and drift at most by the momentum that Adam keeps. In training, those
+    that are chosen less often than `restart` times their even share 1 / K, on average over about a hundred batches,
+    begin anew at a vector of the batch. So do all in the first batch, which makes them at home where the vectors are.
 
     Args:
         num_codes: K.
@@ -83,7 +83,7 @@ class Quantiser(nn.Module):
         indices = nearest(vectors, self.codes)
         if self.training:
             share = indices.flatten().bincount(minlength=len(self.codes)) / indices.numel()
-            self.usage.lerp_(share, 1 - _MEMORY)
+            self.usage.lerp_(share.to(self.usage), 1 - _MEMORY)
         codes = self.look_up(indices)
         codebook = (h.detach() - codes).square().sum() / len(h)
         commitment = (h - codes.detach()).square().sum() / len(h)
@@ -101,7 +101,7 @@ class Quantiser(nn.Module):
             return
         places = torch.randperm(len(vectors), device=vectors.device)[: len(unused)]
         places = places.repeat(-(-len(unused) // len(places)))[: len(unused)]
-        self.codes[unused] = vectors[places]
+        self.codes[unused] = vectors[places].to(self.codes)
         self.usage[unused] = 1 / len(self.codes)
         if distributed.is_available() and distributed.is_initialized():  # every process goes on with the same codes
             distributed.broadcast(self.codes, 0)

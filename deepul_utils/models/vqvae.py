@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from deepul_utils.models.autoregressive import Autoregressive
-from deepul_utils.models.quantiser import Quantiser
+from deepul_utils.models.quantiser import Quantiser, nearest
 
 
 class Loss(NamedTuple):
@@ -70,8 +70,7 @@ class VQVAE(nn.Module):
 
     def encode(self, x: Tensor) -> Tensor:
         """The codes k of x (B, *shape), (B, *positions)."""
-        indices: Tensor = self.quantiser(self.encoder(x)).indices
-        return indices
+        return nearest(self.encoder(x).movedim(1, -1), self.quantiser.codes)
 
     def decode(self, k: Tensor) -> Distribution:
         """p(x | z) for codes k (B, *positions)."""

@@ -53,6 +53,8 @@ class MaskedMLP(nn.Module):
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         """(B, D, P) for x (B, D) and, where the network knows one, a context (B, C)."""
+        if (context is None) == bool(self.given):
+            raise ValueError(f"this network was made {'with' if self.given else 'without'} a context")
         told = [layer(context) for layer in self.given] or [0.0] * len(self.layers)
         h = self.layers[0](x) + told[0]
         for layer, given in zip(self.layers[1:], told[1:], strict=True):
@@ -65,7 +67,12 @@ class MaskedMLP(nn.Module):
 
         A unit is computed once, as soon as all that its mask lets through is known, so that the D steps together cost
         one pass.
+
+        Raises:
+            ValueError: the network knows a context.
         """
+        if self.given:
+            raise ValueError("a network that knows a context cannot walk: give it all of x, once for each dimension")
         layers = [layer for layer in self.layers if isinstance(layer, MaskedLinear)]
         weights = [layer.weight * layer.mask[0] for layer in layers]
         biases = [layer.bias[:, None] for layer in layers]

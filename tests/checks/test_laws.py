@@ -300,3 +300,15 @@ class TestMass:
             laws.mass(lambda x: x * np.nan, 0, 1)
         with pytest.raises(LawBroken, match="got"):
             laws.mass(lambda x: x, [0, 0], [1, 1])
+
+
+@pytest.mark.parametrize("short", [np.float32, torch.float32, np.float16])
+def test_short_numbers_are_named_as_the_cause(short):
+    right = np.array([1.4498839012, 2.0])
+    answer = torch.tensor(right, dtype=short) if isinstance(short, torch.dtype) else right.astype(short)
+    with pytest.raises(LawBroken, match="compute in 64"):
+        laws.matches(answer, right, tolerance=1e-9)
+    for wrong in (answer + 1, right + 1e-5):
+        with pytest.raises(LawBroken, match="wrong in") as broken:
+            laws.matches(wrong, right, tolerance=1e-9)
+        assert "64" not in str(broken.value)

@@ -162,3 +162,9 @@ def test_chance_alarms_nobody():
     logits = torch.log(torch.tensor([0.97, 0.03]))
     losses = [softmax_loss(lambda x: logits.expand(*x.shape, 2), x, 2, seed=s, hidden=300) for s in range(200)]
     assert np.ptp(losses) < 1e-12
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_no_number_keeps_no_limit(value):
+    body = lambda student, case, seed: limits(case, lambda: value, {9.0: 1, 5.0: 2}, implausible=0.5)  # noqa: E731
+    assert Question("toys.number", 1, (), body).judge(None, 0).score == 0

@@ -318,3 +318,16 @@ def test_the_cost_is_a_jacobian_for_each_audited_row():
     student = Counted("")
     flow_loss(student.build, data(), K, seed=0, restart=student.restart)
     assert sum(calls) <= 150 + 34 + 2 * D + 34
+
+
+def test_a_flow_that_throws_rows_away_gets_no_number():
+    """Where half of the rows go far out, a median of infinities would be no number, and no limit would hold."""
+    code = """
+class Flow(Flow):
+    def forward(self, x):
+        z, log_det = super().forward(x)
+        return torch.where(x[:, :1, 0] % 1 < 0.55, 1e200 * (1 + z), z), log_det
+"""
+    for seed in range(4):
+        with pytest.raises(LawBroken, match="z is too large for its density"):
+            loss(code, seed)

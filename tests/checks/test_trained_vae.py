@@ -170,6 +170,14 @@ class Model(Model):
         "class Model(Model):\n    def decoder(self, z): return torch.full((len(z), 6), torch.inf)",
         "the decoder returns NaN or infinity",
     ),
+    "logits whose sum overflows": (
+        "class Model(Model):\n    def decoder(self, z): return -1e308 * torch.ones(len(z), 6).double()",
+        "so large that log p(x | z) is not finite",
+    ),
+    "a memory full of latents": (
+        "class Model(Model):\n    def encoder(self, x): return torch.zeros(len(x), 2000)",
+        "at most 512 latents, got 1000",
+    ),
     "infinite means": (
         "class Model(Model):\n    def encoder(self, x): return torch.full((len(x), 2), -torch.inf)",
         "the encoder returns NaN or infinity",
@@ -245,3 +253,33 @@ def test_a_model_of_the_library_can_be_asked():
     model = Model().requires_grad_(False)
     student = Student(Desk({"build": lambda: model}).ask)
     assert 3 < evidence_loss(student.build, data(), seed=0, draws=50, rows=10) < 6
+
+
+def test_logits_as_large_as_can_be_are_a_loss_as_large_as_can_be():
+    """In single precision their sum would be infinite, and an infinite loss minus another one is no number."""
+    code = "class Model(Model):\n    def decoder(self, z): return torch.full((len(z), 6), -3e38)"
+    assert loss(code) > 1e38
+
+
+def test_a_known_q_is_weighed_as_it_is():
+    """All rows get all draws: the mean of L_K, for which one latent and the exact posterior's scale leave no chance."""
+    code = """
+class Model(Model):
+    def encoder(self, x):
+        return torch.tensor([[0.3, 1.0]]).expand(len(x), 2)
+"""
+    assert loss(code, draws=4000, rows=150) == pytest.approx(exact(data(), code), abs=0.02)
+
+
+def test_a_decoder_that_lies_where_it_counts_most_is_found():
+    """Only at the few z that carry the weight: a draw taken anywhere else would not see it."""
+    code = """
+class Model(Model):
+    def encoder(self, x):
+        return torch.cat([0 * x[:, :1], 0 * x[:, :1] + 6], 1)  # of a thousand draws one is near 0
+    def decoder(self, z):
+        return super().decoder(z) + (z.abs() < 0.7) * (len(z) > 1000)
+"""
+    for seed in range(3):
+        with pytest.raises(LawBroken, match="in another batch"):
+            loss(code, seed, draws=4000)

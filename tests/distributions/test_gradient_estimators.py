@@ -112,3 +112,8 @@ def test_straight_through_is_unbiased_for_linear_f_and_biased_for_a_square():
     assert torch.allclose(*gradients(lambda z: z @ a), atol=1e-12)
     straight, exact = gradients(lambda z: (z @ a - 1) ** 2)
     assert (straight - exact).abs().max() > 0.1
+
+
+def test_straight_through_refuses_shapes_that_differ():
+    with pytest.raises(ValueError, match="same shape"):
+        straight_through(torch.zeros(3, 1), torch.zeros(3))

@@ -158,3 +158,9 @@ def test_it_trains_the_vae_that_was_given():
     assert history.test[0] - history.test[-1] > 0.1
     assert after > before + 0.1
     assert -after < math.log(2 * math.pi * math.e * 5) / 2 + 0.2  # the entropy of x, and a little
+
+
+@pytest.mark.parametrize("sizes", [{"draws": 0}, {"chunk": 0}])
+def test_evaluation_needs_draws(sizes):
+    with pytest.raises(ValueError, match="at least 1"):
+        log_evidence(None, torch.zeros(1, 1), **sizes)

@@ -126,3 +126,20 @@ def test_usage_is_the_share_of_each_code():
 def test_what_does_not_fit_is_one_clear_sentence(build, sentence):
     with pytest.raises(ValueError, match=sentence):
         build()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_any_precision_will_do(dtype):
+    quantise = Quantiser(4, 2).to(dtype).train()
+    with torch.autocast("cpu", torch.bfloat16):
+        h = torch.nn.functional.linear(torch.randn(9, 3).to(dtype), torch.randn(2, 3).to(dtype))
+        made = quantise(h)
+    assert made.indices.shape == (9,)
+    assert quantise.codes.dtype == dtype
+
+
+def test_usage_is_the_share_of_vectors_at_all_positions():
+    quantise = quantiser(torch.tensor([[0.0], [1.0]])).train()
+    quantise.usage.fill_(0.5)
+    quantise(torch.tensor([0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0]).view(2, 1, 2, 2))
+    torch.testing.assert_close(quantise.usage, torch.tensor([0.99 * 0.5 + 0.01 * 0.75, 0.99 * 0.5 + 0.01 * 0.25]))

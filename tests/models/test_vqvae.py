@@ -120,3 +120,12 @@ def test_trains_and_samples_what_it_saw():
     drawn = model.sample(200)
     assert drawn.shape == (200, 1, 4, 4)
     assert (drawn[:, :, :2] == drawn[:, :, 2:]).float().mean() > 0.95
+
+
+def test_looking_changes_nothing_also_in_training():
+    model, x = vqvae().train(), images(5)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    model.encode(x)
+    model.bound(x)
+    for name, value in model.state_dict().items():
+        assert torch.equal(value, before[name]), name

@@ -42,3 +42,15 @@ def test_walking_gives_what_a_pass_gives(order, hidden):
     for i, params in zip(net.order.argsort(), net.walk(x), strict=True):
         torch.testing.assert_close(params, net(due)[:, i])
         x[:, i] = due[:, i]  # not before: the parameters above had to do without
+
+
+def test_a_context_is_given_where_it_is_known_and_nowhere_else():
+    x, context = torch.zeros(2, 3), torch.zeros(2, 4)
+    knows, plain = MaskedMLP(3, 2, [5], context=4), MaskedMLP(3, 2, [5])
+    assert knows(x, context).shape == plain(x).shape == (2, 3, 2)
+    with pytest.raises(ValueError, match="made with a context"):
+        knows(x)
+    with pytest.raises(ValueError, match="made without a context"):
+        plain(x, context)
+    with pytest.raises(ValueError, match="cannot walk"):
+        next(knows.walk(x))
