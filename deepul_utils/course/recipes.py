@@ -138,7 +138,7 @@ def _vae_of_a_gaussian(full: bool, published: float) -> Recipe:
 
 
 def _staged(share: float) -> float:
-    """As Burda et al. (2016), batches apart: 3^i epochs with the step size 10^(-i / 7), for i = 0, ..., 7, 3280 in all."""
+    """As Burda et al. (2016), batches apart: 3^i epochs with the step size 10^(-i / 7), i = 0, ..., 7, 3280 in all."""
     return 10.0 ** -(math.floor(math.log(2 * 3280 * share + 1, 3)) / 7)
 
 
