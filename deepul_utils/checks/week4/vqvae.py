@@ -11,6 +11,9 @@ from deepul_utils.checks.question import question
 
 _QUANTISER = "deepul_utils.models.quantiser"
 _THROUGH = "deepul_utils.distributions.gradient_estimators.straight_through"
+_Due = dict[str, tuple[np.ndarray, dict[str, np.ndarray]]]  # by name, the right array and those of usual mistakes
+
+_DECODES_H = "the decoder takes h: give it z, whose value is the code"
 
 
 def _squares(h: np.ndarray, codes: np.ndarray) -> np.ndarray:
@@ -70,7 +73,7 @@ def through(student: Any, case: Any, seed: int) -> None:
     for name, shape in {"one number": (1,), "a few vectors": (4, 3), "many": (int(rng.integers(20, 40)), 5)}.items():
         h, code, slope = rng.normal(size=(3, *shape))
         zero = np.zeros(shape)
-        parts = {
+        parts: _Due = {
             "z": (code, {"this is h: in value, z is the code": h, "this is h + code: subtract h": h + code}),
             "the gradient for h": (
                 slope,
@@ -88,16 +91,27 @@ def through(student: Any, case: Any, seed: int) -> None:
                 },
             ),
         }
-        for number, (what, (right, causes)) in enumerate(parts.items()):
-            with case(f"{name}: {what}"):
-                got = _several(student.straight_through(h, code, slope), 3, "z and two gradients")
-                laws.matches(got[number], right, what=what, tolerance=1e-8, causes=causes)
+        # One case: each classic mistake spoils one of the three alone, and the trick is to have all of them right.
+        with case(name):
+            _each(_several(student.straight_through(h, code, slope), 3, "z and two gradients"), parts)
 
 
 def _several(answer: Any, count: int, of: str) -> Any:
     if not isinstance(answer, (list, tuple)) or len(answer) != count:
         raise laws.LawBroken(f"the answer should be {of}")
     return answer
+
+
+def _each(got: Any, due: _Due) -> None:
+    """Every part is right; the message has a line or two on each that is not."""
+    wrong = []
+    for part, (what, (right, causes)) in zip(got, due.items(), strict=True):
+        try:
+            laws.matches(part, right, what=what, tolerance=1e-8, causes=causes)
+        except laws.LawBroken as broken:
+            wrong.append(str(broken).split("\nexpected ")[0])
+    if wrong:
+        raise laws.LawBroken("\n".join(wrong))
 
 
 class _Loss:
@@ -112,6 +126,8 @@ class _Loss:
         self.squares = (self.apart**2).sum() / self.n
         self.slope = missed @ weight / self.n  # of the reconstruction in z, (N, D)
         self.of_weight = missed.T @ codes[self.k] / self.n
+        by_h = h @ weight.T - x  # as `missed`, if the decoder took h
+        self.by_h = (by_h**2).sum() / 2 / self.n, by_h @ weight / self.n, by_h.T @ h / self.n
 
     def of_codes(self, of_vectors: np.ndarray) -> np.ndarray:
         """What the vectors' codes get, put together by code."""
@@ -145,13 +161,17 @@ class _Loss:
             "the reconstruction lacks its 1/2": put(2 * r, s),
             "the commitment is reported with its beta: report it without": np.array([r + (1 + b) * s, r, s, b * s]),
             "the square root was taken: these are squared distances": put(r, np.linalg.norm(self.apart, axis=1).mean()),
+            _DECODES_H: put(self.by_h[0], s),
         }
 
-    def gradients(self) -> dict[str, tuple[np.ndarray, dict[str, np.ndarray]]]:
+    def gradients(self) -> _Due:
         """Of the loss in h, codes and weight, each with those of usual mistakes."""
         b, apart, slope = self.beta, 2 * self.apart / self.n, self.slope
         no_stop = "no stop-gradient: the codebook term takes sg(h), the commitment sg(e)"
-        swapped = "beta is on the codebook term: it belongs to the commitment, which moves h"
+        swapped = (
+            "beta is on the codebook term, or the two stop-gradients are exchanged: beta belongs to the commitment, "
+            "which moves h"
+        )
         late = "the terms are taken after the straight-through: compare h with the code itself, not with z"
         detached = "straight-through passes no gradient: the reconstruction does not reach h"
         through = "the reconstruction moves the codes: let its gradient pass to h instead"
@@ -164,6 +184,7 @@ class _Loss:
             f"{detached}, and there is no stop-gradient": (1 + b) * apart,
             "no gradient reaches h: straight-through and commitment should both bring one": 0 * apart,
             f"{late}; the codebook term without stop-gradient vanishes": slope - apart,
+            _DECODES_H: self.by_h[1] + b * apart,
         }
         of_codes = {
             swapped: self.of_codes(-b * apart),
@@ -172,11 +193,11 @@ class _Loss:
             through: self.of_codes(slope - apart),
             f"{through}; and no stop-gradient": self.of_codes(slope - (1 + b) * apart),
         }
-        zero = {"no gradient reaches the decoder": np.zeros_like(self.of_weight)}
+        of_weight = {"no gradient reaches the decoder": np.zeros_like(self.of_weight), _DECODES_H: self.by_h[2]}
         return {
             "the gradient for h": (slope + b * apart, of_h),
             "the gradient for the codes": (self.of_codes(-apart), of_codes),
-            "the gradient for the decoder's weight": (self.of_weight, zero),
+            "the gradient for the decoder's weight": (self.of_weight, of_weight),
         }
 
 
@@ -198,9 +219,12 @@ def loss(student: Any, case: Any, seed: int) -> None:
         with case(f"{name}: loss, reconstruction, codebook, commitment"):
             what = "loss, reconstruction, codebook, commitment"
             laws.matches(answer()[0], due.values(), what=what, tolerance=1e-8, causes=due.wrong_values())
-        for number, (what, (right, causes)) in enumerate(due.gradients().items(), 1):
-            with case(f"{name}: {what}"):
-                laws.matches(answer()[number], right, what=what, tolerance=1e-8, causes=causes)
+        *moved, weights = due.gradients().items()
+        # One case: straight-through and stop-gradients decide both, and most mistakes there show in one alone.
+        with case(f"{name}: the gradients for h and the codes", weight=3):
+            _each(answer()[1:3], dict(moved))
+        with case(f"{name}: the gradient for the decoder's weight"):
+            _each(answer()[3:], dict([weights]))
 
 
 @question("vqvae.perplexity", points=2)
@@ -240,7 +264,7 @@ def perplexity(student: Any, case: Any, seed: int) -> None:
 def moving_average(student: Any, case: Any, seed: int) -> None:
     rng = np.random.default_rng(seed)
     for name, (n, num_codes, dims, decay) in {
-        "a small batch": (4, 2, 1, 0.5),
+        "a small batch": (4, 2, 1, 0.6),
         "a large one": (int(rng.integers(30, 60)), 5, 3, 0.9),
         "codes that nobody chooses": (6, 12, 2, 0.99),
     }.items():
@@ -260,24 +284,33 @@ def moving_average(student: Any, case: Any, seed: int) -> None:
         with np.errstate(all="ignore"):
             batch_means = total / now[:, None]
         mean_as_sum = np.nan_to_num(batch_means)
-        plain = put(decay, 1 - decay)
+        last = np.zeros_like(codes)
+        last[k] = h  # of several that chose a code, the last one stays
+        dropped = (
+            "of the vectors that chose the same code only the last is added, as S[k] += h does: np.add.at adds all"
+        )
+        plain = right[:, : 1 + dims]
+        smoothed = (right[:, :1] + 1e-5) / (1 + 1e-5 * num_codes / right[:, 0].sum())
+        smoothing = "the counts are smoothed by an epsilon: divide by N as it is"
         causes = {
             "decay and 1 - decay are exchanged: the old has the weight decay": put(1 - decay, decay),
             "the new is added without 1 - decay": put(decay, 1.0),
             "the old is kept without decay": put(1.0, 1 - decay),
             "the means of the batch are averaged where its sums belong": put(decay, 1 - decay, total=mean_as_sum),
             "the codes are divided by the counts of this batch alone": np.column_stack(
-                [plain[:, : 1 + dims], plain[:, 1 : 1 + dims] / np.maximum(now, 1)[:, None]]
+                [plain, plain[:, 1:] / np.maximum(now, 1)[:, None]]
             ),
             "the codes are the means of this batch: divide the averaged sums by the averaged counts": np.column_stack(
-                [plain[:, : 1 + dims], np.where(now[:, None] > 0, mean_as_sum, codes)]
+                [plain, np.where(now[:, None] > 0, mean_as_sum, codes)]
             ),
-            "a code that nobody chose divides 0 by 0: use the averaged counts": np.column_stack(
-                [plain[:, : 1 + dims], batch_means]
-            ),
+            "a code that nobody chose divides 0 by 0: use the averaged counts": np.column_stack([plain, batch_means]),
             "the codes are averaged themselves: average counts and sums, and divide": np.column_stack(
-                [plain[:, : 1 + dims], decay * codes + (1 - decay) * mean_as_sum]
+                [plain, decay * codes + (1 - decay) * mean_as_sum]
             ),
+            dropped: put(decay, 1 - decay, total=last),
+            f"{dropped}, for the counts too": put(decay, 1 - decay, now=(now > 0).astype(float), total=last),
+            smoothing: np.column_stack([plain, plain[:, 1:] / smoothed]),
+            f"{smoothing}, and return it so": np.column_stack([smoothed, plain[:, 1:], plain[:, 1:] / smoothed]),
         }
         with case(name):
             answer = student.moving_average(h, codes, counts, sums, decay)

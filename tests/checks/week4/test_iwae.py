@@ -51,7 +51,7 @@ def weights_in_place(log_w):
     return log_w
 
 
-def autodiff(objective, sampled=False, halved=False):
+def autodiff(objective, sampled=False, halved=False, landing=False):
     """The gradient of an objective of the log-weights, by torch."""
 
     def gradient(x, loc, log_scale, noise, slope, scale):
@@ -60,6 +60,7 @@ def autodiff(objective, sampled=False, halved=False):
         law = Normal(q[0], (q[1] / 2 if halved else q[1]).exp())
         z = law.loc + law.scale * noise
         z = z.detach() if sampled else z
+        law = Normal(law.loc.detach(), law.scale.detach()) if landing else law
         log_w = Normal(0.0, 1.0).log_prob(z) + Normal(slope * z, scale).log_prob(x) - law.log_prob(z)
         return torch.autograd.grad(objective(log_w).sum(), q)[0]
 
@@ -103,6 +104,11 @@ def binarized_by_torch(train, test, epochs, seed):
     return [torch.stack(shown), torch.bernoulli(test, generator=generators[1])]
 
 
+def binarized_in_lists(train, test, epochs, seed):
+    shown, seen = binarized(train, test, epochs, seed)
+    return list(shown), [list(image.astype(int)) for image in seen]
+
+
 def drawn(rng_of_epoch, rng_of_test, noise=lambda rng, shape: rng.random(shape), share=lambda grey: grey / 255):
     """Binarization with generators of a kind for each epoch and for the test images."""
 
@@ -120,6 +126,16 @@ def own(seed, e=-1):
 def overflowing(likelihood, prior, q):
     with np.errstate(all="ignore"):
         return np.log(np.exp(likelihood + prior - q).mean(0))
+
+
+def propped(likelihood, prior, q, small=1e-300):
+    with np.errstate(all="ignore"):
+        return np.log(np.exp(likelihood + prior - q).mean(0) + small)
+
+
+def clamped(likelihood, prior, q):
+    with np.errstate(all="ignore"):
+        return np.log(np.maximum(np.exp(likelihood + prior - q).sum(0), 1e-30) / len(q))
 
 
 def shared_maximum(likelihood, prior, q):
@@ -153,6 +169,7 @@ class TestAnswers(Answers):
         ("in_chunks", "in_chunks", in_chunks_one_by_one),
         ("binarized", "binarized", binarized),
         ("binarized", "binarized", binarized_by_torch),
+        ("binarized", "binarized", binarized_in_lists),
         ("binarized", "binarized", drawn(own, own)),
     )
     wrong = (
@@ -171,6 +188,8 @@ class TestAnswers(Answers):
         ("bound", lambda p, r, q: bound(p, 0, 0), "neither prior nor q"),
         ("bound", lambda p, r, q: (p + r - q).max(0) - np.log(len(p)), "only the largest"),
         ("bound", overflowing, "round to 0 or overflow"),
+        ("bound", propped, "a small number"),
+        ("bound", clamped, "a small number"),
         ("bound", shared_maximum, "of all examples is subtracted"),
         ("weights", dividing, "round to 0 or overflow"),
         ("weights", lambda w: special.softmax(w, axis=1), "of each draw sum to 1"),
@@ -189,6 +208,9 @@ class TestAnswers(Answers):
         ("gradient", autodiff(lambda w: w.logsumexp(0) / len(w)), "sum to 1 already"),
         ("gradient", autodiff(lambda w: w.logsumexp(0), sampled=True), "cut off"),
         ("gradient", autodiff(lambda w: w.logsumexp(0), halved=True), "of the variance"),
+        ("gradient", autodiff(lambda w: w.logsumexp(0), landing=True), "log q is cut off"),
+        ("gradient", autodiff(lambda w: w.exp().mean(0).log()), "NaN where all weights"),
+        ("gradient", autodiff(lambda w: (w.exp() / w.exp().sum(0)).detach() * w), "NaN where all weights"),
         ("gradient", lambda x, m, s, *rest: gradient_by_hand(x, m, s, *rest)[::-1], "exchanged"),
         (
             "gradient",
@@ -208,6 +230,13 @@ class TestAnswers(Answers):
             lambda chunks: special.logsumexp(np.concatenate(chunks), axis=0) - np.log(len(chunks)),
             "not of draws",
         ),
+        (
+            "in_chunks",
+            lambda chunks: (
+                np.logaddexp(0, special.logsumexp(np.concatenate(chunks), axis=0)) - np.log(sum(map(len, chunks)))
+            ),
+            "begin at -inf",
+        ),
         ("in_chunks", lambda chunks: np.concatenate(chunks).mean(0), "logarithms are averaged"),
         ("in_chunks", lambda chunks: each(chunks).max(0), "best of the chunks"),
         ("in_chunks", lambda chunks: each(chunks)[-1], "only the last"),
@@ -220,14 +249,35 @@ class TestAnswers(Answers):
         ("binarized", drawn(own, own, share=lambda grey: 1 - grey / 255), "exchanged"),
         ("binarized", drawn(own, own, share=lambda grey: grey), "divided by 255"),
         ("binarized", drawn(lambda seed, e: own(seed), lambda seed: own(seed, 9)), "static"),
+        ("binarized", drawn(lambda seed, e: own(seed, e % 5), own), "some epochs have"),
         ("binarized", drawn(lambda seed, e: own(seed, e), lambda seed: own(seed, 0)), "seed of their own"),
         ("binarized", drawn(own, own, lambda rng, shape: rng.random((shape[0], 1))), "for each pixel"),
         ("binarized", drawn(own, own, lambda rng, shape: rng.random((1, shape[1]))), "for each image"),
         ("binarized", drawn(lambda seed, e: own(0, e), lambda seed: own(0)), "the seed is not used"),
         ("binarized", drawn(lambda *a: np.random.default_rng(), lambda *a: np.random.default_rng()), "same seed"),
-        ("binarized", lambda *a: binarized(*a)[0], "a pair"),
+        ("binarized", lambda *a: binarized(*a)[0], "the two of training images and test images"),
+        ("binarized", lambda *a: binarized(a[0], a[1].T, *a[2:]), "the test images should have shape"),
         ("binarized", lambda *a: [part * 255 for part in binarized(*a)], "0 or 1"),
     )
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        drawn(lambda seed, e: own(seed), lambda seed: own(seed, 9)),
+        drawn(own, lambda seed: own(seed, 0)),
+        drawn(own, own, share=lambda grey: 1 - grey / 255),
+    ],
+    ids=["static", "the training images' seed for the test", "ink and paper exchanged"],
+)
+def test_the_central_mistakes_of_binarization_lose_at_least_half(answer):
+    outcome = TestAnswers.judge("binarized", answer)
+    assert outcome.score <= outcome.points / 2
+
+
+def test_divided_by_the_draws_is_not_taken_for_an_average_of_the_examples():
+    outcome = TestAnswers.judge("gradient", autodiff(lambda w: w.logsumexp(0) / len(w)))
+    assert "its own gradient" not in "".join(case.message for case in outcome.cases)
 
 
 @pytest.fixture

@@ -1,6 +1,9 @@
 """The homework vqvae: right answers however written, classic mistakes with their causes."""
 
+import functools
+
 import numpy as np
+import pytest
 import torch
 from answers import Answers
 from scipy.spatial.distance import cdist
@@ -95,6 +98,12 @@ def unstopped(h, e, z):
     return (h - e).square().sum(1).mean()
 
 
+exchanged = Loss(
+    codebook=lambda h, e, z: (h - e.detach()).square().sum(1).mean(),
+    commitment=lambda h, e, z: (h.detach() - e).square().sum(1).mean(),
+)
+
+
 def shares(k, num_codes):
     return np.bincount(np.ravel(k), minlength=num_codes) / np.size(k)
 
@@ -147,6 +156,23 @@ def averaged_by_torch(h, codes, counts, sums, decay):
     counts.lerp_(hot.sum(0), 1 - decay)
     sums.lerp_(hot.T @ h, 1 - decay)
     return [sums / counts[:, None], counts, sums]
+
+
+def indexed(h, codes, counts, sums, decay, count=False):
+    """The sums, and the counts if asked, by S[k] += h, which keeps one vector of several."""
+    k = nearest(h, codes)
+    S, n = np.zeros_like(sums), np.zeros_like(counts)
+    S[k] += h
+    n[k] += 1
+    n = n if count else np.bincount(k, minlength=len(codes))
+    N, S = decay * counts + (1 - decay) * n, decay * sums + (1 - decay) * S
+    return S / N[:, None], N, S
+
+
+def smoothed(h, codes, counts, sums, decay, shown=False):
+    _, N, S = averaged()(h, codes, counts, sums, decay)
+    smooth = (N + 1e-5) / (N.sum() + 1e-5 * len(N)) * N.sum()
+    return S / smooth[:, None], smooth if shown else N, S
 
 
 def means(n, s):
@@ -205,6 +231,8 @@ class TestAnswers(Answers):
         ("straight_through", through(lambda h, e: h + (2 * e - h).detach() - e), "a minus"),
         ("loss", Loss(codebook=unstopped, commitment=unstopped), "no stop-gradient"),
         ("loss", Loss(loss=lambda r, b, c, beta: r + beta * b + c), "beta is on the codebook term"),
+        ("loss", exchanged, "the two stop-gradients are exchanged"),
+        ("loss", Loss(z=lambda h, e: h), "the decoder takes h"),
         ("loss", Loss(codebook=late), "pushes h away"),
         ("loss", Loss(codebook=late), "no term moves the codes"),
         ("loss", Loss(codebook=late, commitment=lambda h, e, z: (h - z).square().sum(1).mean()), "vanishes"),
@@ -274,4 +302,31 @@ class TestAnswers(Answers):
         ("moving_average", averaged(codes=lambda N, S, n, s, e: S / np.maximum(n, 1)[:, None]), "this batch alone"),
         ("moving_average", averaged(codes=lambda N, S, n, s, e: or_before(n, s, e)), "the means of this batch"),
         ("moving_average", averaged(codes=lambda N, S, n, s, e: s / n[:, None]), "divides 0 by 0"),
+        ("moving_average", indexed, "only the last is added"),
+        ("moving_average", functools.partial(indexed, count=True), "for the counts too"),
+        ("moving_average", smoothed, "smoothed by an epsilon"),
+        ("moving_average", functools.partial(smoothed, shown=True), "and return it so"),
     )
+
+
+@pytest.mark.parametrize(
+    ("question", "answer"),
+    [
+        ("straight_through", through(lambda h, e: (h + (e - h)).detach())),
+        ("straight_through", through(lambda h, e: h)),
+        ("straight_through", through(lambda h, e: e + h - h.detach())),
+        ("loss", Loss(z=lambda h, e: e.detach())),
+        ("loss", Loss(codebook=unstopped)),
+        ("loss", Loss(commitment=unstopped)),
+        ("loss", Loss(codebook=unstopped, commitment=unstopped)),
+        ("loss", Loss(codebook=late)),
+        ("loss", Loss(loss=lambda r, b, c, beta: r + beta * b + c)),
+    ],
+)
+def test_the_central_mistakes_lose_at_least_half(question, answer):
+    outcome = TestAnswers.judge(question, answer)
+    assert outcome.score <= outcome.points / 2
+
+
+def test_every_decay_tells_the_old_from_the_new():
+    assert TestAnswers.judge("moving_average", averaged(keep=lambda d: 1 - d, new=lambda d: d)).score == 0
