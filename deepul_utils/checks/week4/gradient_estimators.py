@@ -145,7 +145,8 @@ def _scores(logits: np.ndarray) -> np.ndarray:
 def kl_gradient(student: Any, case: Any, seed: int) -> None:
     rng = np.random.default_rng(seed)
     for name, (values, draws) in {
-        "two values, two different draws": (2, np.array([0, 1])),
+        "two values": (2, np.array([0, 1, 1])),  # of [0, 1] alone the gradient of q would make the exact one
+        "two draws": (4, np.array([2, 0])),
         "several values": (int(rng.integers(4, 8)), rng.integers(0, 4, 6)),
         "many draws": (5, rng.integers(0, 5, 40)),
         "every draw the same: nothing is learned": (4, np.full(3, 2)),
@@ -159,20 +160,29 @@ def kl_gradient(student: Any, case: Any, seed: int) -> None:
         right = (better * scores).mean(0)
         own = ((f - f.mean())[:, None] * scores).mean(0)
         plain = f[:, None] * scores
+        of_f, of_own = at[:, None] * scores, at[:, None] * scores.mean(0)  # what f, or a mean of all, adds if attached
         only_p = -log_p[draws]
         only = (only_p - (only_p.sum() - only_p) / (count - 1))[:, None]
         causes = {
             "the reward is not detached: f holds log q, and [f - b] must be a constant": right
             + (at[:, None] * (scores - others)).mean(0),
             "the reward is not detached (its baseline is): f holds log q, and [f - b] must be a constant": right
-            + (at[:, None] * scores).mean(0),
+            + of_f.mean(0),
+            "the baseline is not detached: it holds log q, and [f - b] must be a constant": right
+            - (at[:, None] * others).mean(0),
             "f's own gradient is added: its mean is 0, and it is left out here": right + scores.mean(0),
+            "this is f's own gradient, the mean of the scores: multiply each score by [f - b]": scores.mean(0),
             "the baseline contains the draw's own f": own,
+            "the reward is not detached, and its baseline contains the draw's own f": own + (of_f - of_own).mean(0),
+            "the reward is not detached (its baseline is), and the baseline contains the draw's own f": own
+            + of_f.mean(0),
+            "the baseline is not detached, and contains the draw's own f": own - of_own.mean(0),
             "there is no baseline": plain.mean(0),
-            "the reward is not detached, and there is no baseline": (plain + at[:, None] * scores).mean(0),
+            "the reward is not detached, and there is no baseline": (plain + of_f).mean(0),
             "an extra minus: f is log q - log p, and its mean, the KL, is to be made small": -right,
             "the draws are summed: average over them": count * right,
             "f lacks log q: KL(q || p) is the mean of log q - log p": (only * scores).mean(0),
+            "this is the gradient of q, not of log q: divide by q(z)": (np.exp(at)[:, None] * better * scores).mean(0),
             "this is the exact gradient: estimate it from the draws": np.exp(log_q)
             * (log_q - log_p - (np.exp(log_q) * (log_q - log_p)).sum()),
             "the baseline is added: take it away": ((2 * f[:, None] - better) * scores).mean(0),

@@ -50,6 +50,31 @@ def underflowing(log_joint, log_q):
         return np.stack([(np.exp(log_q) * ratio).sum(1), -(posterior * ratio).sum(1)], 1)
 
 
+def floored(posterior, log=np.log):
+    """Both divergences of a posterior made of the joint, (N, M), in such a way that nothing is infinite."""
+
+    def answer(log_joint, log_q):
+        p = posterior(np.exp(log_joint))
+        ratio = log_q - log(p)
+        return np.stack([(np.exp(log_q) * ratio).sum(1), -(p * ratio).sum(1)], 1)
+
+    return answer
+
+
+def floored_evidence(log_joint, log_q):
+    log_p = np.log(np.exp(log_joint).sum(1, keepdims=True) + 1e-300)
+    return divergences_of(log_joint - log_p, log_q)
+
+
+def divergences_of(log_posterior, log_q):
+    ratio = log_q - log_posterior
+    return np.stack([(np.exp(log_q) * ratio).sum(1), -(np.exp(log_posterior) * ratio).sum(1)], 1)
+
+
+def share(joint):
+    return joint / joint.sum(1, keepdims=True)
+
+
 def swapped_columns(log_joint, log_q):
     return divergences(log_joint, log_q)[:, ::-1]
 
@@ -156,6 +181,14 @@ class TestAnswers(Answers):
         ("divergences", lambda *a: -divergences(*a), "the sign is wrong"),
         ("divergences", without_evidence, "the joint is not the posterior"),
         ("divergences", underflowing, "logsumexp"),
+        ("divergences", floored_evidence, "a clamp takes its place"),
+        ("divergences", floored(lambda joint: share(joint + 1e-300)), "a clamp takes its place"),
+        ("divergences", floored(lambda joint: share(joint.clip(1e-30))), "a clamp takes its place"),
+        (
+            "divergences",
+            floored(lambda joint: joint / (joint.sum(1, keepdims=True) + 1e-300), lambda p: np.log(p + 1e-300)),
+            "a clamp takes its place",
+        ),
         ("divergences", both_over_q, "both average over q"),
         ("divergences", lambda *a: divergences(*a)[:, [0, 0]], "both are KL(q || p)"),
         ("divergences", unweighted, "not weighted"),

@@ -273,6 +273,28 @@ class TestAnswers(Answers):
             "the reward is not detached (its",
         ),
         ("kl_gradient", kl_by_autograd(lambda log_q, f: f * log_q), "not detached, and there is no baseline"),
+        (
+            "kl_gradient",
+            kl_by_autograd(lambda log_q, f: (f.detach() - (f - centred(f))) * log_q),
+            "the baseline is not detached: it",
+        ),
+        (
+            "kl_gradient",
+            kl_by_autograd(lambda log_q, f: (f - f.mean()) * log_q),
+            "not detached, and its baseline contains the draw's own f",
+        ),
+        (
+            "kl_gradient",
+            kl_by_autograd(lambda log_q, f: (f - f.mean().detach()) * log_q),
+            "not detached (its baseline is), and the baseline contains the draw's own f",
+        ),
+        (
+            "kl_gradient",
+            kl_by_autograd(lambda log_q, f: (f.detach() - f.mean()) * log_q),
+            "the baseline is not detached, and contains",
+        ),
+        ("kl_gradient", kl_by_autograd(lambda log_q, f: f), "this is f's own gradient"),
+        ("kl_gradient", kl_by_autograd(lambda log_q, f: centred(f).detach() * log_q.exp()), "not of log q"),
         ("kl_gradient", kl_by_autograd(lambda log_q, f: f + centred(f).detach() * log_q), "f's own gradient"),
         ("kl_gradient", Kl(better=lambda f: f - f.mean()), "contains the draw's own f"),
         ("kl_gradient", Kl(better=lambda f: f), "there is no baseline"),
@@ -346,6 +368,15 @@ def test_an_own_baseline_is_the_right_gradient_too_short():
     logits, log_p, draws = np.array([0.3, -0.2, 0.9]), np.log([0.5, 0.2, 0.3]), np.array([0, 2, 1, 2, 2])
     own = Kl(better=lambda f: f - f.mean())(logits, log_p, draws)
     np.testing.assert_allclose(own, 0.8 * Kl()(logits, log_p, draws), atol=1e-14)
+
+
+def test_every_case_with_different_draws_tells_the_same_cause_of_a_kl_gradient():
+    for question, answer, cause in TestAnswers.wrong:
+        if question == "kl_gradient":
+            for seed in TestAnswers.seeds:
+                *cases, alike = TestAnswers.judge(question, answer, seed).cases
+                assert alike.name.startswith("every draw the same")
+                assert all(cause in case.message for case in cases)
 
 
 def test_the_variance_is_that_of_draws_and_least_at_the_best_baseline():
