@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import signal
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -110,11 +112,13 @@ def grade(
                 scheduler=scheduler,
                 force=force,
             )
-            with contextlib.closing(results):
+            with contextlib.closing(results), _ctrl_c() as pressed:
                 for one in results:
                     graded.append(one)
                     rate = f"{60 * len(graded) / max(bar.tasks[0].elapsed or 0, 1):.0f} a minute"
                     bar.update(task, advance=1, description=one.student, rate=rate)
+                    if pressed():
+                        raise KeyboardInterrupt
     except KeyboardInterrupt:
         again = "what was judged is kept: give the command again to go on"
         raise fail(f"stopped after {len(graded)} of {len(students)}; {again}") from None
@@ -128,6 +132,22 @@ def grade(
         console.print(f"{answers} for a person: open formgrader in jupyter lab, started in {course}", soft_wrap=True)
     if any(one.score is None for one in graded):
         raise typer.Exit(1)
+
+
+@contextlib.contextmanager
+def _ctrl_c() -> Iterator[Callable[[], bool]]:
+    """Whether Ctrl-C was pressed: the exception that it raises is lost where it falls into a finalizer."""
+    presses = []
+
+    def press(number: int, frame: object) -> None:
+        presses.append(number)
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, press)
+    try:
+        yield lambda: bool(presses)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @app.command(rich_help_panel=INSTRUCTOR)

@@ -13,7 +13,7 @@ function render({ model, el }) {
   const pixels = [...model.get("images")].map(Number);
   const imageOf = (n) => pixels.slice(n * height * width, (n + 1) * height * width);
   const K = model.get("codes").length;
-  const colour = (j) => `hsl(${Math.round(210 + 137.5 * j) % 360} 65% ${j % 2 ? 42 : 52}%)`;
+  const colour = (j) => `hsl(${Math.round(210 + 137.5 * j) % 360} 65% ${j % 2 ? 66 : 74}%)`;
 
   const range = [0, 1].map((i) => [Math.min(...points.map((p) => p[i])) - 0.2, Math.max(...points.map((p) => p[i])) + 0.2]);
   const size = narrow() ? 360 : 480;
@@ -45,7 +45,7 @@ function render({ model, el }) {
     const handle = s("g", { tabindex: 0, role: "slider", "aria-roledescription": "code on the plane", "aria-label": `Code ${j}: the arrow keys move it`, "aria-valuemin": range[0][0], "aria-valuemax": range[0][1], style: "cursor:grab;touch-action:none" },
       s("circle", { r: 17, fill: "transparent" }),
       s("circle", { r: 10, fill: colour(j), stroke: "white", "stroke-width": 2 }),
-      s("text", { y: 4.5, "text-anchor": "middle", "font-size": 12, "font-weight": "bold", fill: "white", "pointer-events": "none" }, j));
+      s("text", { y: 4.5, "text-anchor": "middle", "font-size": 12, "font-weight": "bold", fill: "black", "pointer-events": "none" }, j));
     handle.addEventListener("pointerdown", (event) => {
       event.preventDefault();
       handle.focus();

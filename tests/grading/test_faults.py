@@ -18,10 +18,13 @@ import nbformat
 import psutil
 import pytest
 import tiny_homework
+from typer.testing import CliRunner
 
+from deepul_utils.cli import app
 from deepul_utils.grading import engine, pool, recorder
 from deepul_utils.grading.engine import GradingError
 from deepul_utils.grading.job import Job, JobFailed
+from deepul_utils.grading.report import Graded
 
 # Without a sandbox, so that notebooks can say that they run, and what they do to others is real.
 pytestmark = [pytest.mark.xdist_group("faults"), pytest.mark.timeout(600)]
@@ -129,6 +132,24 @@ def test_a_run_that_was_stopped_goes_on(students, how):
     assert students.grade() == dict.fromkeys(CLASS, 5)
     assert sum((students.ran - before).values()) - (4 - kept) in (0, 1)  # one that was under way says so late
     assert all(students.ran[name] == 1 for name in CLASS[:kept])
+
+
+def test_ctrl_c_is_not_lost_where_its_exception_is(students, monkeypatch):
+    """As in a finalizer, of which Python only says that its exception is ignored."""
+
+    def losing(root, week, names, **options):
+        for name in names:
+            if name == "ben":
+                with contextlib.suppress(KeyboardInterrupt):
+                    signal.raise_signal(signal.SIGINT)
+            yield Graded(name, 5.0, 5.0, 0, ())
+
+    monkeypatch.chdir(students.course.root)
+    monkeypatch.setattr(engine, "grade", losing)
+    result = CliRunner().invoke(app, ["grade", "week1", "--course", str(students.course.root)])
+    assert result.exit_code == 1
+    assert "stopped after 2 of 4; what was judged is kept" in result.output
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_a_full_disk_stops_the_run_and_it_goes_on(students, monkeypatch):

@@ -38,6 +38,13 @@ const probes = {
     const linear = (value) => (value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4);
     const luminance = ([red, green, blue]) => 0.2126 * linear(red / 255) + 0.7152 * linear(green / 255) + 0.0722 * linear(blue / 255);
     const ground = (element) => {
+      const knob = element.previousElementSibling; // a letter stands on its disc
+      if (element.tagName === "text" && knob?.tagName === "circle" && getComputedStyle(knob).fillOpacity === "1") {
+        const [disc, letter] = [knob, element].map((part) => part.getBoundingClientRect());
+        const colour = numbers(getComputedStyle(knob).fill);
+        const covered = disc.left <= letter.left && letter.right <= disc.right;
+        if (covered && (colour[3] ?? 1) > 0.9) return colour;
+      }
       for (let box = element; box; box = box.parentElement) {
         const colour = numbers(getComputedStyle(box).backgroundColor);
         if ((colour[3] ?? 1) > 0.9) return colour;
