@@ -55,11 +55,14 @@ class MaskedMLP(nn.Module):
         """(B, D, P) for x (B, D) and, where the network knows one, a context (B, C)."""
         if (context is None) == bool(self.given):
             raise ValueError(f"this network was made {'with' if self.given else 'without'} a context")
-        told = [layer(context) for layer in self.given] or [0.0] * len(self.layers)
-        h = self.layers[0](x) + told[0]
-        for layer, given in zip(self.layers[1:], told[1:], strict=True):
-            h = layer(h.relu()) + given
+        h = self._layer(0, x, context)
+        for depth in range(1, len(self.layers)):
+            h = self._layer(depth, h.relu(), context)
         return h.unflatten(1, (len(self.order), -1))
+
+    def _layer(self, depth: int, h: Tensor, context: Tensor | None) -> Tensor:
+        out: Tensor = self.layers[depth](h)
+        return out if context is None else out + self.given[depth](context)
 
     @torch.no_grad()
     def walk(self, x: Tensor) -> Iterator[Tensor]:
