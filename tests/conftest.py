@@ -33,6 +33,15 @@ def _no_network(monkeypatch):
     monkeypatch.setattr(socket.socket, "connect", local_only)
 
 
+@pytest.fixture
+def float64():
+    """Laws are tested in double precision, on the same draws every time."""
+    torch.set_default_dtype(torch.float64)
+    torch.manual_seed(0)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
 @pytest.fixture(scope="session")
 def offline():
     """Put before a command, it runs without any network."""

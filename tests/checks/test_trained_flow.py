@@ -6,6 +6,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from sandboxed import Sandboxed
 
 from deepul_utils.checks.desk import Desk
 from deepul_utils.checks.laws import LawBroken
@@ -50,27 +51,13 @@ def whitening():
     return torch.linalg.inv(torch.linalg.cholesky(torch.cov(z.T))).float()
 
 
-class Sandboxed(Student):
-    """As in the sandbox: a restart runs the code again in a namespace that knows nothing."""
-
-    def __init__(self, code):
-        super().__init__(lambda *request: self.desk.ask(*request), self.begin)
-        self.code = code
-        self.begin()
-
-    def begin(self):
-        namespace = {"__name__": "__main__", "WHITENING": whitening()}
-        exec(HONEST + self.code, namespace)
-        self.desk = Desk(namespace)
-
-
 def data(n=150, seed=0):
     rng = np.random.default_rng(seed)
     return np.clip(rng.integers(K, size=(n, 1, 1)) + rng.integers(-1, 2, size=(n, *SHAPE)), 0, K - 1)
 
 
 def loss(code="", seed=0):
-    student = Sandboxed(code)
+    student = Sandboxed(HONEST + code, WHITENING=whitening())
     return flow_loss(student.build, data(), K, seed=seed, restart=student.restart)
 
 
@@ -261,7 +248,7 @@ def test_a_cheat_and_a_mistake_gain_nothing_and_are_told_why(name, seed):
         implausible=0,
         unit="bits per dimension",
     )
-    outcome = Question("toys.flow", 1, (), body).judge(Sandboxed(code), seed)
+    outcome = Question("toys.flow", 1, (), body).judge(Sandboxed(HONEST + code, WHITENING=whitening()), seed)
     assert outcome.score == 0
     assert said in outcome.cases[0].message
 
@@ -315,7 +302,7 @@ def test_the_cost_is_a_jacobian_for_each_audited_row():
             ask = self.desk.ask
             self.desk.ask = lambda *request: (calls.append(sum(len(a) for a in request[2] or [])), ask(*request))[1]
 
-    student = Counted("")
+    student = Counted(HONEST, WHITENING=whitening())
     flow_loss(student.build, data(), K, seed=0, restart=student.restart)
     assert sum(calls) <= 150 + 34 + 2 * D + 34
 

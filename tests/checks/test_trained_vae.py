@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pytest
 import torch
+from sandboxed import Sandboxed
 
 from deepul_utils.checks.desk import Desk
 from deepul_utils.checks.laws import LawBroken
@@ -38,33 +39,19 @@ def build():
 """
 
 
-class Sandboxed(Student):
-    """As in the sandbox: a restart runs the code again in a namespace that knows nothing."""
-
-    def __init__(self, code):
-        super().__init__(lambda *request: self.desk.ask(*request), self.begin)
-        self.code = code
-        self.begin()
-
-    def begin(self):
-        namespace = {"__name__": "__main__"}
-        exec(HONEST + self.code, namespace)
-        self.namespace, self.desk = namespace, Desk(namespace)
-
-
 def data(n=150):
     return (np.random.default_rng(0).random((n, D)) < 0.5).astype(int)
 
 
 def loss(code="", seed=0, x=None, **sizes):
-    student = Sandboxed(code)
+    student = Sandboxed(HONEST + code)
     sizes = {"draws": 400, "few": 20, "rows": 20} | sizes
     return evidence_loss(student.build, data() if x is None else x, seed=seed, restart=student.restart, **sizes)
 
 
 def exact(x, code=""):
     """-log p(x) by quadrature over z."""
-    model = Sandboxed(code).namespace["build"]().double()
+    model = Sandboxed(HONEST + code).namespace["build"]().double()
     z = torch.linspace(-8, 8, 1601)[:, None].double()
     log_p = IndependentBernoulli(model.decoder(z)).log_prob(torch.tensor(x).double()[:, None])
     return -(log_p + torch.distributions.Normal(0, 1).log_prob(z[:, 0]) + np.log(0.01)).logsumexp(1).mean().item()
@@ -219,7 +206,7 @@ def test_a_decoder_never_meets_the_images():
     """All images are alike, so that one which has seen them could be sure; in a process of its own it is honest."""
     x = np.tile(data(1), (150, 1))
     assert loss(REMEMBERS, x=x) == pytest.approx(exact(x), abs=0.1)
-    shameless = Student(Desk(Sandboxed(REMEMBERS).namespace).ask)  # in one process, as in a notebook
+    shameless = Student(Desk(Sandboxed(HONEST + REMEMBERS).namespace).ask)  # in one process, as in a notebook
     assert evidence_loss(shameless.build, x, seed=0, draws=50, rows=10) < 0.1
 
 

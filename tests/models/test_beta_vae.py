@@ -14,11 +14,7 @@ from deepul_utils.nn.mlp import MLP
 X = (torch.arange(12).reshape(4, 3) % 2).double()
 
 
-@pytest.fixture(autouse=True)
-def _double():
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
+pytestmark = pytest.mark.usefixtures("float64")
 
 
 def model(cls=BetaVAE, **kwargs):

@@ -18,11 +18,7 @@ K = 3
 EVERY_X = torch.cartesian_prod(torch.arange(K), torch.arange(K))  # (9, 2)
 
 
-@pytest.fixture(autouse=True)
-def _double():
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
+pytestmark = pytest.mark.usefixtures("float64")
 
 
 def pairs(seed=0, variational=True):

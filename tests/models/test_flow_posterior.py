@@ -20,13 +20,7 @@ from deepul_utils.transforms.elementwise import Scale
 from deepul_utils.transforms.spline import RationalQuadraticSpline
 from deepul_utils.transforms.transform import Inverse
 
-
-@pytest.fixture(autouse=True)
-def _double():
-    torch.set_default_dtype(torch.float64)
-    torch.manual_seed(0)
-    yield
-    torch.set_default_dtype(torch.float32)
+pytestmark = pytest.mark.usefixtures("float64")
 
 
 def bent(dims=3, context=2, **options):

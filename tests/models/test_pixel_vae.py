@@ -16,12 +16,7 @@ from deepul_utils.nn.mlp import MLP
 IMAGES = torch.cartesian_prod(*[torch.tensor([0, 1])] * 9).view(-1, 3, 3)  # all 512 of them
 
 
-@pytest.fixture(autouse=True)
-def _double():
-    torch.set_default_dtype(torch.float64)
-    torch.manual_seed(0)
-    yield
-    torch.set_default_dtype(torch.float32)
+pytestmark = pytest.mark.usefixtures("float64")
 
 
 def guided(**options):

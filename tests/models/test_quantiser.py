@@ -5,13 +5,7 @@ import torch
 
 from deepul_utils.models.quantiser import Quantiser, nearest
 
-
-@pytest.fixture(autouse=True)
-def _double():
-    torch.set_default_dtype(torch.float64)
-    torch.manual_seed(0)
-    yield
-    torch.set_default_dtype(torch.float32)
+pytestmark = pytest.mark.usefixtures("float64")
 
 
 def quantiser(codes, restart=0.0):

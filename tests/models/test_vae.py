@@ -16,13 +16,7 @@ from deepul_utils.nn.mlp import MLP
 from deepul_utils.training import Batches, fit
 from deepul_utils.transforms.elementwise import Scale
 
-
-@pytest.fixture(autouse=True)
-def _double():
-    torch.set_default_dtype(torch.float64)
-    torch.manual_seed(0)
-    yield
-    torch.set_default_dtype(torch.float32)
+pytestmark = pytest.mark.usefixtures("float64")
 
 
 W = torch.tensor([[1.5, 0.0], [-0.5, 0.8], [0.3, 0.6]]).double()  # (3, 2)

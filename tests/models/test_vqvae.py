@@ -15,13 +15,7 @@ from deepul_utils.models.quantiser import Quantiser
 from deepul_utils.models.vqvae import VQVAE
 from deepul_utils.training import Batches, fit
 
-
-@pytest.fixture(autouse=True)
-def _double():
-    torch.set_default_dtype(torch.float64)
-    torch.manual_seed(0)
-    yield
-    torch.set_default_dtype(torch.float32)
+pytestmark = pytest.mark.usefixtures("float64")
 
 
 class Uniform(Autoregressive):

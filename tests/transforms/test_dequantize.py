@@ -27,11 +27,7 @@ def variational(shape, num_values=5, seed=0):
     return VariationalNoise(*couplings, num_values=num_values).double()
 
 
-@pytest.fixture(autouse=True)
-def _double():
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
+pytestmark = pytest.mark.usefixtures("float64")
 
 
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
