@@ -6,8 +6,6 @@ const [X0, SLOPE] = [2, 2]; // what is observed; x = SLOPE z + noise
 const [REPEATS, LEVELS] = [200, 9]; // estimates; K goes up to 2^LEVELS
 const SPAN = [-3, 1]; // of the bound's axis, around log p(x)
 
-const minus = (value, digits) => value.toFixed(digits).replace("-", "−");
-const logNormal = (t, mean, scale) => -(((t - mean) / scale) ** 2) / 2 - Math.log(scale * Math.sqrt(2 * Math.PI));
 const VARIANCE = 1 + SLOPE ** 2; // of x
 const EXACT = logNormal(X0, 0, Math.sqrt(VARIANCE));
 const POSTERIOR = [(SLOPE * X0) / VARIANCE, Math.sqrt(1 / VARIANCE)];
@@ -40,20 +38,7 @@ function render({ model, el }) {
   });
   const drawn = s("g");
   plot.append(drawn);
-  const knob = (colour, text) => s("g", {},
-    s("circle", { r: 15, fill: "transparent" }),
-    s("circle", { r: 10, fill: colour }),
-    s("text", { y: 4.5, "text-anchor": "middle", "font-size": 13, "font-weight": "bold", fill: "black", "pointer-events": "none" }, text));
-  const mean = knob(COLOURS.model, "m");
-  const width = knob(COLOURS.quiet, "s");
-  svg.append(width, mean);
-  const sayMean = draggable(mean, { svg, X, label: "mean of the proposal", min: -1, max: 2.5, step: 0.05, get: () => model.get("loc"), move: (value) => set({ loc: value }) });
-  const sayWidth = draggable(width, {
-    svg, label: "standard deviation of the proposal", min: 0.1, max: 1.5, step: 0.05,
-    X: { invert: (pixel) => Math.abs(X.invert(pixel) - model.get("loc")) },
-    get: () => model.get("scale"),
-    move: (value) => set({ scale: value }),
-  });
+  const put = normalKnobs(model, { svg, X, box, letter: "s", means: [-1, 2.5], scales: [0.1, 1.5] });
 
   const below = h("div");
   const told = status();
@@ -95,15 +80,11 @@ function render({ model, el }) {
       path([[X(RANGE[0]), Y(0)], ...curve(...POSTERIOR), [X(RANGE[1]), Y(0)]], { fill: COLOURS.truth, "fill-opacity": 0.25, stroke: COLOURS.truth }),
       path(curve(loc, scale), { stroke: COLOURS.model, "stroke-width": 2.5 }),
     );
-    const height = (z) => Math.max(box.top + 4, Y(Math.min(TOP, Math.exp(logNormal(z, loc, scale)))));
-    fill(mean, { transform: `translate(${X(loc)} ${height(loc)})` }, []);
-    fill(width, { transform: `translate(${Math.min(X(loc + scale), box.right)} ${height(loc + scale)})` }, []);
-    sayMean();
-    sayWidth();
+    put((z) => Y(Math.min(TOP, Math.exp(logNormal(z, loc, scale)))));
 
     const all = estimates();
     const sorted = all.map((list) => [...list].sort((a, b) => a - b));
-    const means = all.map((list) => list.reduce((a, b) => a + b, 0) / REPEATS);
+    const means = all.map((list) => sum(list) / REPEATS);
     const bars = chart({
       height: narrow() ? 240 : 260, x: [-0.4, LEVELS + 0.4], y: SPAN.map((offset) => EXACT + offset), xTicks: [], yTicks: [-5, -4, -3, -2],
       xLabel: "", yLabel: "nats", label: "The bound of K draws against K, with the range of single estimates, and the exact log p(x)",

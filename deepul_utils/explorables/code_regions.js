@@ -1,8 +1,6 @@
 // Codes on a plane of points: each is dragged, and has the points that are nearest to it.
 
 const STEP = 0.05;
-const sum = (numbers) => numbers.reduce((a, b) => a + b, 0);
-const minus = (value, digits = 2) => value.toFixed(digits).replace("-", "−");
 const squared = ([a, b], [c, d]) => (a - c) ** 2 + (b - d) ** 2;
 const mean = (places) => [0, 1].map((i) => sum(places.map((place) => place[i])) / places.length);
 
@@ -42,21 +40,9 @@ function render({ model, el }) {
   const put = (j, place) =>
     set(model.get("codes").map((code, i) => (i === j ? place.map((value, d) => +Math.min(range[d][1], Math.max(range[d][0], value)).toFixed(2)) : code)));
   const handles = Array.from({ length: K }, (_, j) => {
-    const handle = s("g", { tabindex: 0, role: "slider", "aria-roledescription": "code on the plane", "aria-label": `Code ${j}: the arrow keys move it`, "aria-valuemin": range[0][0], "aria-valuemax": range[0][1], style: "cursor:grab;touch-action:none" },
-      s("circle", { r: 17, fill: "transparent" }),
-      s("circle", { r: 10, fill: colour(j), stroke: "white", "stroke-width": 2 }),
-      s("text", { y: 4.5, "text-anchor": "middle", "font-size": 12, "font-weight": "bold", fill: "black", "pointer-events": "none" }, j));
-    handle.addEventListener("pointerdown", (event) => {
-      event.preventDefault();
-      handle.focus();
-      handle.setPointerCapture(event.pointerId);
-    });
-    handle.addEventListener("pointermove", (event) => {
-      if (!handle.hasPointerCapture(event.pointerId)) return;
-      const frame = svg.getBoundingClientRect();
-      const scale = svg.viewBox.baseVal.width / frame.width;
-      put(j, [X.invert((event.clientX - frame.left) * scale), Y.invert((event.clientY - frame.top) * scale)]);
-    });
+    const handle = knob(colour(j), j, { stroke: "white", "stroke-width": 2 });
+    fill(handle, { tabindex: 0, role: "slider", "aria-roledescription": "code on the plane", "aria-label": `Code ${j}: the arrow keys move it`, "aria-valuemin": range[0][0], "aria-valuemax": range[0][1], style: "cursor:grab;touch-action:none" }, []);
+    dragged(handle, svg, (x, y) => put(j, [X.invert(x), Y.invert(y)]));
     handle.addEventListener("keydown", (event) => {
       const by = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowDown: [0, -1], ArrowUp: [0, 1] }[event.key];
       if (!by) return;

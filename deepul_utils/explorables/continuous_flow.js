@@ -87,7 +87,7 @@ function render({ model, el }) {
     const sum = logDet(which)[step];
     const factor = Math.exp(sum);
     const size = factor >= 1 ? `${factor.toFixed(2)} times as large as` : `${(1 / factor).toFixed(2)} times smaller than`;
-    const [x, y, shaded] = [...at(step), sum].map((value) => value.toFixed(2).replace("-", "−"));
+    const [x, y, shaded] = [...at(step), sum].map((value) => minus(value));
     told.textContent = `At time ${time(step).toFixed(2)} point ${which} is at (${x}, ${y}). The shaded area is ${shaded}: a small patch around the point is now ${size} at the start.`;
   }
 

@@ -2,9 +2,7 @@
 
 const MIDPOINTS = Array.from({ length: 32 }, (_, i) => (i + 0.5) / 32 - 0.5); // of u - 1/2
 
-const signed = (value, digits = 2) => value.toFixed(digits).replace("-", "−");
 const logSigmoid = (z) => Math.min(z, 0) - Math.log1p(Math.exp(-Math.abs(z)));
-const sum = (values) => values.reduce((a, b) => a + b, 0);
 
 function logSumExp(terms) {
   const largest = Math.max(...terms);
@@ -65,7 +63,7 @@ function render({ model, el }) {
   const told = status();
   el.append(
     row(
-      slider(model, "width", { label: "noise width w", min: 0, max: widths.length - 1, format: (i) => signed(widths[i]) }),
+      slider(model, "width", { label: "noise width w", min: 0, max: widths.length - 1, format: (i) => minus(widths[i]) }),
       slider(model, "step", { label: "training steps", min: 0, max: steps.length - 1, format: (i) => String(steps[i]) }),
     ),
     told, top,
@@ -131,8 +129,8 @@ function render({ model, el }) {
     drawMasses(now);
     drawClaims(t);
     told.textContent =
-      `w = ${signed(widths[w])} after ${steps[t]} steps: the density claims ${signed(now.train)} nats a training value and ` +
-      `${signed(now.test)} a test value. As a law over integers it gives the test values ${signed(now.law)}; the true law, ${signed(floor)}.`;
+      `w = ${minus(widths[w])} after ${steps[t]} steps: the density claims ${minus(now.train)} nats a training value and ` +
+      `${minus(now.test)} a test value. As a law over integers it gives the test values ${minus(now.law)}; the true law, ${minus(floor)}.`;
   }
 
   for (const name of ["width", "step"]) model.on(`change:${name}`, draw);

@@ -2,7 +2,7 @@
 
 const THREE_QUARTERS = Math.log(3); // the logistic has three quarters of its mass below loc + scale * log 3
 
-const oneDigit = (value) => value.toFixed(1).replace("-", "−");
+const oneDigit = (value) => minus(value, 1);
 const sigmoid = (z) => 1 / (1 + Math.exp(-z));
 
 function render({ model, el }) {

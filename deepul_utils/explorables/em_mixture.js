@@ -5,8 +5,6 @@ const TOP = 0.6; // of the density's axis
 const PARTS = [COLOURS.data, COLOURS.truth, COLOURS.model];
 const SMALLEST = 1e-6; // a Gaussian of one example has no width
 
-const minus = (value, digits) => value.toFixed(digits).replace("-", "−");
-const sum = (numbers) => numbers.reduce((a, b) => a + b, 0);
 
 function render({ model, el }) {
   const list = (name) => model.get(name);
@@ -29,17 +27,14 @@ function render({ model, el }) {
   const drawn = s("g");
   plot.append(drawn);
   const knobs = PARTS.map((colour, m) => {
-    const knob = s("g", {},
-      s("circle", { r: 15, fill: "transparent" }),
-      s("circle", { r: 10, fill: colour }),
-      s("text", { y: 4.5, "text-anchor": "middle", "font-size": 13, "font-weight": "bold", fill: "black", "pointer-events": "none" }, String(m + 1)));
-    svg.append(knob);
-    const announce = draggable(knob, {
+    const handle = knob(colour, m + 1);
+    svg.append(handle);
+    const announce = draggable(handle, {
       svg, X, label: `mean of component ${m + 1}`, min: -5, max: 5, step: 0.1,
       get: () => list("loc")[m],
       move: (value) => set({ loc: list("loc").map((old, k) => (k === m ? value : old)), losses: [] }),
     });
-    return { knob, announce };
+    return { handle, announce };
   });
 
   function emStep() {
@@ -111,10 +106,10 @@ function render({ model, el }) {
       ...data.map((x) => s("line", { x1: X(x), x2: X(x), y1: box.bottom - 16, y2: box.bottom, stroke: mixed(x), "stroke-width": 2 })),
       s("line", { x1: X(at), x2: X(at), y1: box.top, y2: box.bottom, stroke: "currentColor", "stroke-dasharray": "4 3" }),
     );
-    knobs.forEach(({ knob, announce }, m) => {
+    knobs.forEach(({ handle, announce }, m) => {
       const peak = Math.exp(logJoint(list("loc")[m])[m]);
       const where = Math.min(RANGE[1], Math.max(RANGE[0], list("loc")[m]));
-      fill(knob, { transform: `translate(${X(where)} ${Math.max(box.top + 6, height(peak))})` }, []);
+      fill(handle, { transform: `translate(${X(where)} ${Math.max(box.top + 6, height(peak))})` }, []);
       announce();
     });
     const r = shares(at).map((share) => share.toFixed(3));

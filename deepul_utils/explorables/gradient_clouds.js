@@ -9,8 +9,7 @@ const FUNCTIONS = {
   step: { f: (z) => (z > 1 ? 1 : 0), slope: () => 0, y: [-0.2, 1.3], yTicks: [0, 1], gradients: [-3, 3] },
 };
 
-const minus = (value) => value.toFixed(2).replace("-", "−").replace(/^−(0\.00)$/, "$1");
-const mean = (numbers) => numbers.reduce((a, b) => a + b, 0) / numbers.length;
+const mean = (numbers) => sum(numbers) / numbers.length;
 const deviation = (numbers) => Math.sqrt(mean(numbers.map((value) => (value - mean(numbers)) ** 2)));
 
 // E[g(noise)] of standard normal noise, by the midpoint rule.
@@ -65,10 +64,7 @@ function render({ model, el }) {
     const lift = (value) => Y(Math.min(y[1], Math.max(y[0], value)));
     const curve = Array.from({ length: 801 }, (_, k) => RANGE[0] + ((RANGE[1] - RANGE[0]) * k) / 800).map((z) => [X(z), lift(f(z))]);
     plot.append(drawn, path(curve, { stroke: COLOURS.data, "stroke-width": 2.5 }));
-    const handle = s("g", {},
-      s("circle", { r: 15, fill: "transparent" }),
-      s("circle", { r: 10, fill: COLOURS.quiet }),
-      s("text", { y: 4.5, "text-anchor": "middle", "font-size": 13, "font-weight": "bold", fill: "black", "pointer-events": "none" }, "m"));
+    const handle = knob(COLOURS.quiet, "m");
     svg.append(handle);
     const say = draggable(handle, { svg, X, label: "mean m of the law", min: -3, max: 3, step: 0.05, get: () => model.get("loc"), move: (value) => set({ loc: value }) });
     above.replaceChildren(svg);

@@ -4,7 +4,6 @@ const TEST_SIZE = 1000;
 const TEST_SEED = 123456789;
 const NATS = [3.4, 5.4];
 
-const sum = (numbers) => numbers.reduce((a, b) => a + b, 0);
 
 // How often each value comes among the first n draws of a seed; more draws keep the earlier ones.
 function count(law, n, seed) {

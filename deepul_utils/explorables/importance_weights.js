@@ -4,9 +4,6 @@ const RANGE = [-4, 4];
 const TOP = 1.7; // of the density's axis
 const NOISE = 0.5; // standard deviation of x given z
 
-const minus = (value, digits) => value.toFixed(digits).replace("-", "−");
-const sum = (numbers) => numbers.reduce((a, b) => a + b, 0);
-const logNormal = (t, mean, scale) => -(((t - mean) / scale) ** 2) / 2 - Math.log(scale * Math.sqrt(2 * Math.PI));
 const logSumExp = (logs) => Math.max(...logs) + Math.log(sum(logs.map((value) => Math.exp(value - Math.max(...logs)))));
 
 function render({ model, el }) {
@@ -32,20 +29,7 @@ function render({ model, el }) {
   });
   const drawn = s("g");
   plot.append(drawn);
-  const knob = (colour, text) => s("g", {},
-    s("circle", { r: 15, fill: "transparent" }),
-    s("circle", { r: 10, fill: colour }),
-    s("text", { y: 4.5, "text-anchor": "middle", "font-size": 13, "font-weight": "bold", fill: "black", "pointer-events": "none" }, text));
-  const mean = knob(COLOURS.model, "m");
-  const width = knob(COLOURS.quiet, "t");
-  svg.append(width, mean);
-  const sayMean = draggable(mean, { svg, X, label: "mean of the proposal", min: -3, max: 3, step: 0.05, get: () => model.get("loc"), move: (value) => set({ loc: value }) });
-  const sayWidth = draggable(width, {
-    svg, label: "standard deviation of the proposal", min: 0.05, max: 2.5, step: 0.05,
-    X: { invert: (pixel) => Math.abs(X.invert(pixel) - model.get("loc")) },
-    get: () => model.get("scale"),
-    move: (value) => set({ scale: value }),
-  });
+  const put = normalKnobs(model, { svg, X, box, letter: "t", means: [-3, 3], scales: [0.05, 2.5] });
 
   const below = h("div");
   const told = status();
@@ -83,11 +67,7 @@ function render({ model, el }) {
       path(curve(logProposal), { stroke: COLOURS.model, "stroke-width": 3 }),
       path(curve(logPrior), { stroke: COLOURS.quiet, "stroke-dasharray": "5 4" }), // seen where the two are the same
     );
-    const peak = Y(Math.min(TOP, Math.exp(logProposal(loc))));
-    fill(mean, { transform: `translate(${X(loc)} ${Math.max(box.top + 4, peak)})` }, []);
-    fill(width, { transform: `translate(${Math.min(X(loc + scale), box.right)} ${Math.max(box.top + 4, Y(Math.min(TOP, Math.exp(logProposal(loc + scale)))))})` }, []);
-    sayMean();
-    sayWidth();
+    put((z) => Y(Math.min(TOP, Math.exp(logProposal(z)))));
 
     const tallest = Math.max(...shares);
     const bars = chart({

@@ -1,6 +1,5 @@
 // A joint law as a heat map: p(x0) above, p(x1 | x0) beside, and ancestral sampling, one number at a time.
 
-const sum = (numbers) => numbers.reduce((a, b) => a + b, 0);
 const normalise = (parts) => parts.map((part) => part / sum(parts));
 
 // The smallest k with F(k) > u.

@@ -110,11 +110,16 @@ function legend(entries) {
   return row(...entries.map(([colour, label]) => h("span", {}, h("span", { style: `display:inline-block;width:.8em;height:.8em;border-radius:2px;margin-right:.4em;background:${colour}`, "aria-hidden": "true" }), label)));
 }
 
-// Make an SVG handle draggable by pointer and movable by keys along x, from min to max in steps: move(value) is
-// called with data values. What comes back is to be called whenever the value has changed.
-function draggable(handle, { svg, X, label, min, max, step, get, move }) {
-  const go = (value) => move(Math.min(max, Math.max(min, +(min + Math.round((value - min) / step) * step).toPrecision(12))));
-  fill(handle, { tabindex: 0, role: "slider", "aria-label": label, "aria-valuemin": min, "aria-valuemax": max, style: "cursor:ew-resize;touch-action:none" }, []);
+// A round handle with a letter.
+function knob(colour, letter, look = {}) {
+  return s("g", {},
+    s("circle", { r: 15, fill: "transparent" }), // a finger's width
+    s("circle", { r: 10, fill: colour, ...look }),
+    s("text", { y: 4.5, "text-anchor": "middle", "font-size": 13, "font-weight": "bold", fill: "black", "pointer-events": "none" }, String(letter)));
+}
+
+// Call to(x, y), in units of the drawing, while a pointer drags the handle.
+function dragged(handle, svg, to) {
   handle.addEventListener("pointerdown", (event) => {
     event.preventDefault();
     handle.focus();
@@ -123,8 +128,42 @@ function draggable(handle, { svg, X, label, min, max, step, get, move }) {
   handle.addEventListener("pointermove", (event) => {
     if (!handle.hasPointerCapture(event.pointerId)) return;
     const frame = svg.getBoundingClientRect();
-    go(X.invert(((event.clientX - frame.left) / frame.width) * svg.viewBox.baseVal.width));
+    const scale = svg.viewBox.baseVal.width / frame.width;
+    to((event.clientX - frame.left) * scale, (event.clientY - frame.top) * scale);
   });
+}
+
+// Two knobs for the mean, model.get("loc"), and the standard deviation, model.get("scale"), of a normal law whose
+// density is drawn over z with X. What comes back is to be called with its height in pixels at a z when it has changed.
+function normalKnobs(model, { svg, X, box, letter, means, scales }) {
+  const set = (name) => (value) => {
+    model.set(name, value);
+    model.save_changes();
+  };
+  const [mean, width] = [knob(COLOURS.model, "m"), knob(COLOURS.quiet, letter)];
+  svg.append(width, mean);
+  const sayMean = draggable(mean, { svg, X, label: "mean of the proposal", min: means[0], max: means[1], step: 0.05, get: () => model.get("loc"), move: set("loc") });
+  const sayWidth = draggable(width, {
+    svg, label: "standard deviation of the proposal", min: scales[0], max: scales[1], step: 0.05,
+    X: { invert: (pixel) => Math.abs(X.invert(pixel) - model.get("loc")) },
+    get: () => model.get("scale"),
+    move: set("scale"),
+  });
+  return (height) => {
+    const [loc, edge] = [model.get("loc"), model.get("loc") + model.get("scale")];
+    fill(mean, { transform: `translate(${X(loc)} ${Math.max(box.top + 4, height(loc))})` }, []);
+    fill(width, { transform: `translate(${Math.min(X(edge), box.right)} ${Math.max(box.top + 4, height(edge))})` }, []);
+    sayMean();
+    sayWidth();
+  };
+}
+
+// Make an SVG handle draggable by pointer and movable by keys along x, from min to max in steps: move(value) is
+// called with data values. What comes back is to be called whenever the value has changed.
+function draggable(handle, { svg, X, label, min, max, step, get, move }) {
+  const go = (value) => move(Math.min(max, Math.max(min, +(min + Math.round((value - min) / step) * step).toPrecision(12))));
+  fill(handle, { tabindex: 0, role: "slider", "aria-label": label, "aria-valuemin": min, "aria-valuemax": max, style: "cursor:ew-resize;touch-action:none" }, []);
+  dragged(handle, svg, (x) => go(X.invert(x)));
   handle.addEventListener("keydown", (event) => {
     const by = { ArrowLeft: -step, ArrowDown: -step, ArrowRight: step, ArrowUp: step, PageDown: -10 * step, PageUp: 10 * step }[event.key];
     const to = event.key === "Home" ? min : event.key === "End" ? max : by && get() + by;
@@ -133,6 +172,20 @@ function draggable(handle, { svg, X, label, min, max, step, get, move }) {
     go(to);
   });
   return () => handle.setAttribute("aria-valuenow", get());
+}
+
+// A number with a true minus sign, and none before 0.
+function minus(value, digits = 2) {
+  return value.toFixed(digits).replace("-", "−").replace(/^−(0(\.0*)?)$/, "$1");
+}
+
+function sum(numbers) {
+  return numbers.reduce((a, b) => a + b, 0);
+}
+
+// log N(x; loc, scale^2).
+function logNormal(x, loc, scale) {
+  return -(((x - loc) / scale) ** 2) / 2 - Math.log(scale * Math.sqrt(2 * Math.PI));
 }
 
 // A small deterministic generator (mulberry32), so that a figure shows the same draws every time.

@@ -83,7 +83,7 @@ function render({ model, el }) {
 
   function draw() {
     const z = model.get("z");
-    const place = `z = (${z.map((v) => v.toFixed(2).replace("-", "−")).join(", ")})`;
+    const place = `z = (${z.map((v) => minus(v)).join(", ")})`;
     fill(walker, { "aria-valuenow": z[0], "aria-valuetext": place }, []);
     walker.setAttribute("transform", `translate(${X(z[0]).toFixed(1)} ${Y(z[1]).toFixed(1)})`);
     decoded(z).forEach((p, k) => {

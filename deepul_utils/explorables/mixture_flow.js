@@ -4,7 +4,6 @@ const RANGE = [-5, 5];
 const SAMPLES = 200;
 const TRACED = 8; // of which so many show their way
 
-const minus = (value, digits) => value.toFixed(digits).replace("-", "−");
 
 // The standard normal distribution function, by a series in t that has converged long before 1e-10 for |t| < 7.
 function normalCdf(t) {
@@ -53,15 +52,14 @@ function render({ model, el }) {
   const bumps = s("g");
   top.plot.append(bumps);
   const knobs = list("loc").map((_, m) => {
-    const ring = s("circle", { r: 10, fill: COLOURS.model, "stroke-width": 2.5 });
-    const knob = s("g", { onpointerdown: () => set("chosen", m), onfocus: () => set("chosen", m) },
-      s("circle", { r: 15, fill: "transparent" }), ring, s("text", { y: 4.5, "text-anchor": "middle", "font-size": 13, "font-weight": "bold", fill: "black", "pointer-events": "none" }, String(m + 1)));
-    top.svg.append(knob);
-    const announce = draggable(knob, {
+    const handle = knob(COLOURS.model, m + 1, { "stroke-width": 2.5 });
+    fill(handle, { onpointerdown: () => set("chosen", m), onfocus: () => set("chosen", m) }, []);
+    top.svg.append(handle);
+    const announce = draggable(handle, {
       svg: top.svg, X: top.X, label: `mean of bump ${m + 1}`, min: -4, max: 4, step: 0.1,
       get: () => list("loc")[m], move: (value) => replaced("loc", m, value),
     });
-    return { knob, ring, announce };
+    return { handle, announce };
   });
 
   const below = h("div");
@@ -106,10 +104,10 @@ function render({ model, el }) {
       ...samples.map(([, x]) => s("line", { x1: X(x), x2: X(x), y1: box.bottom - 9, y2: box.bottom, stroke: COLOURS.data, "stroke-opacity": 0.5, "stroke-width": 1.2 })),
       s("line", { x1: X(model.get("x")), x2: X(model.get("x")), y1: inside(density(model.get("x"))), y2: box.bottom, stroke: "currentColor", "stroke-width": 2 }),
     );
-    knobs.forEach(({ knob, ring, announce }, m) => {
+    knobs.forEach(({ handle, announce }, m) => {
       const at = list("loc")[m];
-      fill(knob, { transform: `translate(${X(at)} ${Math.max(box.top + 4, inside(density(at)))})` }, []);
-      fill(ring, { stroke: m === model.get("chosen") ? "currentColor" : "none" }, []);
+      fill(handle, { transform: `translate(${X(at)} ${Math.max(box.top + 4, inside(density(at)))})` }, []);
+      fill(handle.children[1], { stroke: m === model.get("chosen") ? "currentColor" : "none" }, []);
       announce();
     });
   }

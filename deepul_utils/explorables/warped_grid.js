@@ -4,7 +4,6 @@ const HALF = 2; // the grid goes from -HALF to HALF
 const CELLS = 16;
 const FINE = 4; // pieces of a cell's side, so that it may bend
 
-const signed = (value, digits = 2) => value.toFixed(digits).replace("-", "−");
 
 function render({ model, el }) {
   const set = (name, value) => {
@@ -40,8 +39,8 @@ function render({ model, el }) {
     const svg = s("svg", { viewBox: `0 0 ${size} ${size + 8}`, role: "figure", "aria-label": label, style: "flex:1 1 260px;min-width:0;height:auto;max-width:100%;touch-action:pan-y" });
     const axes = s("g", { "aria-hidden": "true" });
     for (const t of [-range + (range % 2), 0, range - (range % 2)]) {
-      axes.append(s("text", { x: X(t), y: size + 4, "text-anchor": "middle", "font-size": 12, fill: "currentColor" }, signed(t, 0)));
-      axes.append(s("text", { x: 20, y: Y(t) + 4, "text-anchor": "end", "font-size": 12, fill: "currentColor" }, signed(t, 0)));
+      axes.append(s("text", { x: X(t), y: size + 4, "text-anchor": "middle", "font-size": 12, fill: "currentColor" }, minus(t, 0)));
+      axes.append(s("text", { x: 20, y: Y(t) + 4, "text-anchor": "end", "font-size": 12, fill: "currentColor" }, minus(t, 0)));
     }
     axes.append(s("text", { x: size - 10, y: 14, "text-anchor": "end", "font-size": 14, fill: "currentColor" }, name));
     const plot = s("g");
@@ -71,7 +70,7 @@ function render({ model, el }) {
       oninput: () => set("a", model.get("a").map((line, k) => line.map((old, l) => (k === i && l === j ? Number(input.value) : old)))) });
     const show = () => {
       input.value = model.get("a")[i][j];
-      output.textContent = signed(model.get("a")[i][j], 1);
+      output.textContent = minus(model.get("a")[i][j], 1);
     };
     return { show, element: h("label", { style: "display:flex;gap:.5em;align-items:center;flex:1 1 12em" }, h("span", {}, `A`, h("sub", {}, `${i}${j}`)), input, output) };
   });
@@ -88,8 +87,8 @@ function render({ model, el }) {
     legend([[COLOURS.model, "areas grow, log|det| > 0"], [COLOURS.data, "areas shrink, log|det| < 0"]]),
     h("div", { style: "display:flex;flex-wrap:wrap;gap:.6em" }, before.svg, after.svg),
     row(
-      slider(model, "x0", { label: "mark at x₀", min: -1.9, max: 1.9, step: 0.1, format: (v) => signed(v, 1) }),
-      slider(model, "x1", { label: "mark at x₁", min: -1.9, max: 1.9, step: 0.1, format: (v) => signed(v, 1) }),
+      slider(model, "x0", { label: "mark at x₀", min: -1.9, max: 1.9, step: 0.1, format: (v) => minus(v, 1) }),
+      slider(model, "x1", { label: "mark at x₁", min: -1.9, max: 1.9, step: 0.1, format: (v) => minus(v, 1) }),
     ),
     told,
   );
@@ -134,9 +133,9 @@ function render({ model, el }) {
     images.append(polygon(after, mark.map((point) => warp(point)[0]), bold));
 
     const [[z0, z1], logDet] = warp([p, q]);
-    const where = `x = (${signed(p, 1)}, ${signed(q, 1)}) goes to z = (${signed(z0)}, ${signed(z1)})`;
+    const where = `x = (${minus(p, 1)}, ${minus(q, 1)}) goes to z = (${minus(z0)}, ${minus(z1)})`;
     told.textContent = Number.isFinite(logDet) && logDet > -30
-      ? `${where}; log|det J| = ${signed(logDet, 3)}: a small area there becomes ${Math.exp(logDet).toFixed(2)} times as large.`
+      ? `${where}; log|det J| = ${minus(logDet, 3)}: a small area there becomes ${Math.exp(logDet).toFixed(2)} times as large.`
       : `${where}; det A = 0: the plane falls onto a line, and nothing can be undone.`;
   }
 
