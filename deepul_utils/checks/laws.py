@@ -6,7 +6,7 @@ not. They know no model: hand them functions of arrays.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -46,15 +46,15 @@ def numbers(got: Any) -> np.ndarray:
     return array.astype(np.float64)
 
 
-def pair(answer: Any, what: str, first: str = "z", second: str = "log_det") -> tuple[Any, Any]:
-    """The two things that `what` should return.
+def parts(answer: Any, what: str, names: Sequence[str] = ("z", "log_det")) -> tuple[Any, ...]:
+    """The things of these names that `what` should return.
 
     Raises:
         LawBroken: it returned something else.
     """
-    if not isinstance(answer, (list, tuple)) or len(answer) != 2:
-        raise LawBroken(f"{what} should return the two of {first} and {second}")
-    return answer[0], answer[1]
+    if not isinstance(answer, (list, tuple)) or len(answer) != len(names):
+        raise LawBroken(f"{what} should return {', '.join(names[:-1])} and {names[-1]}")
+    return tuple(answer)
 
 
 def _show(array: np.ndarray) -> str:
@@ -120,7 +120,7 @@ def matches(
     first = tuple(int(i) for i in np.argwhere(wrong)[0])
     want, came = apart(right[first], answer[first])
     raise LawBroken(
-        f"{what} is wrong in {wrong.sum()} of {right.size} places, first at {list(first)}: "
+        f"{what}: wrong in {wrong.sum()} of {right.size} places, first at {list(first)}: "
         f"expected {want}, got {came}{cause}\n"
         f"expected {_show(right)}\ngot      {_show(answer)}"
     )
@@ -238,7 +238,7 @@ def autoregressive(
 
 def _flowed(forward: Callable[[np.ndarray], Any], x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """z in its own shape and log_det as (B,), in the sizes that they must have."""
-    z, log_det = map(numbers, pair(forward(x.copy()), "forward"))
+    z, log_det = map(numbers, parts(forward(x.copy()), "forward"))
     if len(z) != len(x) or z.size != x.size:
         raise LawBroken(f"z should hold {x.size} numbers for {len(x)} examples, as x does, but has shape {z.shape}")
     if log_det.shape != (len(x),):
@@ -296,7 +296,7 @@ def log_det(
         >>> log_det(lambda x: (np.sinh(x), np.log(np.cosh(x)).sum(1)), np.array([[0.5, -2.0]]))
         >>> log_det(lambda x: (3 * x, np.full(len(x), -np.log(3))), np.ones((1, 1)))
         Traceback (most recent call last):
-        deepul_utils.checks.laws.LawBroken: log_det is wrong in 1 of 1 places, ...: expected 1.09861, got -1.09861
+        deepul_utils.checks.laws.LawBroken: log_det: wrong in 1 of 1 places, ...: expected 1.09861, got -1.09861
         Usual cause: the sign is that of the inverse: log|det dx/dz| = -log|det dz/dx|
         expected [1.0986]
         got      [-1.0986]

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike
 
-from deepul_utils.checks.laws import LawBroken, pair
+from deepul_utils.checks.laws import LawBroken, parts
 from deepul_utils.distributions.bits import bits_per_dim
 
 _ROWS = 128  # examples of a call at most
@@ -155,7 +155,7 @@ def _answered(answer: Any, D: int, rows: int, finite: bool) -> tuple[np.ndarray,
     Raises:
         LawBroken: it is something else.
     """
-    z, log_det = (np.asarray(part) for part in pair(answer, "the model"))
+    z, log_det = (np.asarray(part) for part in parts(answer, "the model"))
     if log_det.shape != (rows,) or log_det.dtype.kind != "f":
         raise LawBroken(f"log_det should be a number for each of {rows} examples, ({rows},), got {log_det.shape}")
     if finite and not np.isfinite(log_det).all():

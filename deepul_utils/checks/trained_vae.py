@@ -84,7 +84,7 @@ def evidence_loss(
     drawn = np.empty_like(log_w)
     drawn[order] = log_w
     by_few, by_many = drawn[: N * few].reshape(N, few), drawn[N * few :].reshape(-1, draws)
-    bound, better = _log_mean(by_few), _log_mean(by_many)
+    bound, better = log_mean(by_few, 1), log_mean(by_many, 1)
 
     # One draw of each example by its share: Gumbel noise makes the largest of the log-weights a draw by weight.
     at = np.argsort(order)  # where each draw stands in the mixed order
@@ -105,8 +105,9 @@ def evidence_loss(
     return -float(bound.mean() + np.minimum(better - bound[chosen], _GAIN).mean())
 
 
-def _log_mean(log_w: np.ndarray) -> np.ndarray:
-    return np.asarray(special.logsumexp(log_w, axis=1) - math.log(log_w.shape[1]))
+def log_mean(log_w: np.ndarray, axis: int = 0) -> np.ndarray:
+    """log mean exp(log_w) over an axis."""
+    return np.asarray(special.logsumexp(log_w, axis=axis) - math.log(log_w.shape[axis]))
 
 
 def _encoded(model: Any, x: Tensor) -> tuple[np.ndarray, np.ndarray]:

@@ -211,7 +211,7 @@ class Flow(Flow):
     ),
     "z alone": (
         "\nclass Flow(Flow):\n    forward = lambda self, x: x",
-        "the model should return the two of z and log_det",
+        "the model should return z and log_det",
     ),
     "a mean log_det": (
         "\nclass Flow(Flow):\n    forward = lambda self, x: (x, x.mean())",

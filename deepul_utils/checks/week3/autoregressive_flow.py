@@ -67,7 +67,7 @@ def flow(student: Any, case: Any, seed: int) -> None:
         by_x1 = _mixture(x[:, 1], _mlp(x[:, 1:], weights))
         by_first = _mixture(x[:, 1], tiled)
         right = log_derivatives.sum(1)
-        got_z, got = laws.pair(student.flow(x, first, weights), "flow")
+        got_z, got = laws.parts(student.flow(x, first, weights), "flow")
         causes = {
             "the columns are exchanged: z_0 first": z[:, ::-1],
             "the network reads x_0, the data, not z_0": np.stack([z[:, 0], by_z[0]], 1),
@@ -106,7 +106,7 @@ def flow(student: Any, case: Any, seed: int) -> None:
         judge(np.array([[60.0, 1.0], [1.0, -60.0]]), *_pair(rng, M))
     with case("the density has mass 1 on the plane"):
         first, weights = _pair(rng, 2)
-        laws.mass(lambda x: laws.pair(student.flow(x, first, weights), "flow")[1], [-9, -9], [9, 9], points=220)
+        laws.mass(lambda x: laws.parts(student.flow(x, first, weights), "flow")[1], [-9, -9], [9, 9], points=220)
 
 
 @question("autoregressive_flow.sample", points=3, withholds=("deepul_utils.transforms.mixture_cdf.MixtureCDF.inverse",))
@@ -192,7 +192,7 @@ def af_forward(student: Any, case: Any, seed: int) -> None:
     def judge(x: np.ndarray, weights: Arrays) -> None:
         m, a = _network(x, weights)
         z, right = (x - m) * np.exp(-a), -a.sum(1)
-        got_z, got = laws.pair(student.af_forward(x, weights), "af_forward")
+        got_z, got = laws.parts(student.af_forward(x, weights), "af_forward")
         causes = {
             "this is the map from z to x: subtract the shift, then divide by the scale": x * np.exp(a) + m,
             "the scale is divided by before the shift is subtracted: the other way round": x * np.exp(-a) - m,
@@ -266,7 +266,7 @@ def iaf_forward(student: Any, case: Any, seed: int) -> None:
         a = _network(z, weights)[1]
         right = -a.sum(1)
         m_x, a_x = _network(x, weights)
-        got_z, got = laws.pair(student.iaf_forward(x, weights, order), "iaf_forward")
+        got_z, got = laws.parts(student.iaf_forward(x, weights, order), "iaf_forward")
         causes = {
             "this is the AF: an IAF's network reads z, which has to be found one dimension after the other": (
                 (x - m_x) * np.exp(-a_x)

@@ -61,7 +61,7 @@ def to_logits(student: Any, case: Any, seed: int) -> None:
         z, each = right(y, alpha)
         D, log_det = each.shape[1], each.sum(1)
         unscaled = log_det - D * math.log1p(-2 * alpha)
-        got = laws.pair(student.to_logits(y.copy(), alpha), "to_logits")
+        got = laws.parts(student.to_logits(y.copy(), alpha), "to_logits")
         with np.errstate(all="ignore"):
             at_z = {
                 "y is not squeezed: take the logit of alpha + (1 - 2 alpha) y": special.logit(y),
@@ -106,7 +106,7 @@ def to_logits(student: Any, case: Any, seed: int) -> None:
     with case("images in colour"):
         judge(rng.uniform(0.05, 0.95, size=(3, 2, 4, 5)), float(rng.uniform(0.01, 0.1)))
     with case("the ends 0 and 1 stay finite"):
-        z, log_det = laws.pair(student.to_logits(np.array([[0.0, 1.0]]), 0.01), "to_logits")
+        z, log_det = laws.parts(student.to_logits(np.array([[0.0, 1.0]]), 0.01), "to_logits")
         expected = right(np.array([[0.0, 1.0]]), 0.01)
         laws.matches(z, expected[0], what="z", tolerance=1e-6)
         laws.matches(log_det, expected[1].sum(1), what="log_det", tolerance=1e-6)
@@ -312,7 +312,7 @@ def noise(student: Any, case: Any, seed: int) -> None:
             "this is the mean over the dimensions: add them": right / each[0].size,
             "one number for each example, the sum over all of its dimensions": each,
         }
-        got = laws.pair(student.variational_noise(eps, mu, log_scale), "variational_noise", "u", "log_q")
+        got = laws.parts(student.variational_noise(eps, mu, log_scale), "variational_noise", ["u", "log_q"])
         laws.matches(got[0], u, what="u", causes=at_u, tolerance=1e-6)
         laws.matches(got[1], right, what="log q(u | x)", causes=at_log_q, tolerance=1e-5)
 
@@ -330,7 +330,7 @@ def noise(student: Any, case: Any, seed: int) -> None:
         mu, log_scale = rng.normal(), rng.uniform(-1, 0.5)
         eps = np.linspace(-9, 9, 4001)[:, None]
         answer = student.variational_noise(eps, np.full_like(eps, mu), np.full_like(eps, log_scale))
-        log_q = np.asarray(laws.pair(answer, "variational_noise", "u", "log_q")[1], dtype=float)
+        log_q = np.asarray(laws.parts(answer, "variational_noise", ["u", "log_q"])[1], dtype=float)
         v = mu + np.exp(log_scale) * eps[:, 0]
         laws.matches(log_q.shape, (len(eps),), what="the shape of log q(u | x)")
         with np.errstate(over="ignore"):

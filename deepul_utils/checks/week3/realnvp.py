@@ -84,7 +84,7 @@ def coupling(student: Any, case: Any, seed: int) -> None:
         net, layer, x, m = made(mask)
         (s, t), (s_all, t_all), (s_other, t_other) = net(x * m), net(x), net(x * (1 - m))
         right = m * x + (1 - m) * (np.exp(s) * x + t)
-        z, log_det = laws.pair(layer.forward(torch.tensor(x)), "`forward`")
+        z, log_det = laws.parts(layer.forward(torch.tensor(x)), "`forward`")
         causes = {
             "the network sees all of x, also what it changes: hand it mask * x": (
                 m * x + (1 - m) * (np.exp(s_all) * x + t_all)
@@ -158,7 +158,7 @@ def squeeze(student: Any, case: Any, seed: int) -> None:
     def judge(B: int, C: int, H: int, W: int) -> None:
         x, layer = rng.normal(size=(B, C, H, W)), student.Squeeze()
         right = _squeezed(x)
-        z, log_det = laws.pair(layer.forward(torch.tensor(x)), "`forward`")
+        z, log_det = laws.parts(layer.forward(torch.tensor(x)), "`forward`")
         blocks = x.reshape(B, C, H // 2, 2, W // 2, 2)
         causes = {
             "a reshape alone cuts rows into pieces: the four numbers of a channel's new pixel must be a 2 x 2 block": (
@@ -222,7 +222,7 @@ def act_norm(student: Any, case: Any, seed: int) -> None:
 
     def judge(x: np.ndarray) -> None:
         layer, (mean, *stds) = student.ActNorm(x.shape[1]), moments(x)
-        z, log_det = laws.pair(layer.forward(torch.tensor(x)), "`forward`")
+        z, log_det = laws.parts(layer.forward(torch.tensor(x)), "`forward`")
         values = x.size // x.shape[1]
         pixels = values // len(x)
         whole = x.mean(0), x.std(0)
@@ -261,7 +261,7 @@ def act_norm(student: Any, case: Any, seed: int) -> None:
             other = student.ActNorm(first.shape[1])
             other.load_state_dict({name: torch.tensor(value) for name, value in layer.state_dict().items()})
             layer = other
-        z, _ = laws.pair(layer.forward(torch.tensor(second)), "`forward`")
+        z, _ = laws.parts(layer.forward(torch.tensor(second)), "`forward`")
         own_mean, *own_stds = moments(second)
         again = (
             "a loaded layer sets itself again: that it is initialised must be in its state, as a buffer"
@@ -307,7 +307,7 @@ def stack(student: Any, case: Any, seed: int) -> None:
 
     def forward(count: int) -> None:
         matrices, flow = layers(count)
-        z, log_det = laws.pair(flow.forward(torch.tensor(x)), "`forward`")
+        z, log_det = laws.parts(flow.forward(torch.tensor(x)), "`forward`")
         causes: dict[str, Any] = {
             "the layers run from last to first: forward goes through them in order": through(matrices[::-1], x),
             "only the last layer": x @ matrices[-1].T,

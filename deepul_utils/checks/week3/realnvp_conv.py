@@ -46,7 +46,7 @@ def invertible_conv(student: Any, case: Any, seed: int) -> None:
                 _mixed(weight, x)
             ),
         }
-        z, log_det = laws.pair(layer.forward(torch.tensor(x)), "`forward`")
+        z, log_det = laws.parts(layer.forward(torch.tensor(x)), "`forward`")
         laws.matches(z, right, what="z", tolerance=_EXACT, causes=causes)
         _judge_log_det(log_det, weight, B, H, W)
 

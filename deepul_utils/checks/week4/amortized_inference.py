@@ -121,10 +121,9 @@ def _as_one(gradients: list[np.ndarray]) -> np.ndarray:
 
 
 def _five(answer: Any, machine: list[np.ndarray], what: str) -> np.ndarray:
-    if not isinstance(answer, (list, tuple)) or len(answer) != 5:
-        raise laws.LawBroken(f"`{what}` should return five gradients: of {_PARTS}")
-    five = [laws.numbers(one) for one in answer]
-    for name, got, due in zip(_PARTS.split(", "), five, machine, strict=True):
+    names = _PARTS.split(", ")
+    five = [laws.numbers(one) for one in laws.parts(answer, f"`{what}`", [f"the gradient of {one}" for one in names])]
+    for name, got, due in zip(names, five, machine, strict=True):
         if got.shape != due.shape:
             raise laws.LawBroken(f"the gradient of {name} should have its shape, {due.shape}, got {got.shape}")
     return _as_one(five)

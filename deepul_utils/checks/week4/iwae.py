@@ -15,14 +15,10 @@ from deepul_utils.checks import laws
 from deepul_utils.checks.laws import LawBroken
 from deepul_utils.checks.question import question
 from deepul_utils.checks.trained import limits, loaded
-from deepul_utils.checks.trained_vae import evidence_loss
+from deepul_utils.checks.trained_vae import evidence_loss, log_mean
 from deepul_utils.data.mnist import mnist
 
 _IWAE = "deepul_utils.models.iwae.IWAE"
-
-
-def _log_mean(log_w: np.ndarray, axis: int = 0) -> np.ndarray:
-    return np.asarray(special.logsumexp(log_w, axis=axis) - np.log(log_w.shape[axis]))
 
 
 @question("iwae.bound", points=3, withholds=("deepul_utils.models.vae.VAE.bound", _IWAE))
@@ -45,7 +41,7 @@ def bound(student: Any, case: Any, seed: int) -> None:
         ),
     }.items():
         log_w = likelihood + prior - q
-        right = _log_mean(log_w)
+        right = log_mean(log_w)
         K, N = log_w.shape
         with np.errstate(all="ignore"):
             direct, together = np.log(np.exp(log_w).mean(0)), np.exp(log_w - log_w.max())
@@ -56,7 +52,7 @@ def bound(student: Any, case: Any, seed: int) -> None:
                 ),
                 "- log K is left out: the bound is the logarithm of the mean weight": right + np.log(K),
                 "this is the mean of logarithms, the bound of one draw: average the weights first": log_w.mean(0),
-                "the log-sum-exp runs over the batch: it runs over the draws": _log_mean(log_w, 1),
+                "the log-sum-exp runs over the batch: it runs over the draws": log_mean(log_w, 1),
                 "the log-sum-exp runs over the batch, and without - log N: it runs over the draws": special.logsumexp(
                     log_w, axis=1
                 ),
@@ -66,10 +62,10 @@ def bound(student: Any, case: Any, seed: int) -> None:
                 - np.log(log_w.size),
                 "the examples are averaged, too: one number for each": right.mean(),
                 "this is minus the bound": -right,
-                "log q is added: a weight is divided by q": _log_mean(likelihood + prior + q),
-                "log q is left out": _log_mean(likelihood + prior),
-                "the prior is left out": _log_mean(likelihood - q),
-                "neither prior nor q is there": _log_mean(likelihood),
+                "log q is added: a weight is divided by q": log_mean(likelihood + prior + q),
+                "log q is left out": log_mean(likelihood + prior),
+                "the prior is left out": log_mean(likelihood - q),
+                "neither prior nor q is there": log_mean(likelihood),
                 "only the largest weight counts here: average them all": log_w.max(0) - np.log(K),
                 "this is the mean weight: take its logarithm": np.exp(right),
             }
@@ -222,8 +218,8 @@ def in_chunks(student: Any, case: Any, seed: int) -> None:
         "weights that round to 0, and one chunk that has nearly everything": uneven,
     }.items():
         log_w = np.concatenate(chunks)
-        right = _log_mean(log_w)
-        means = np.stack([_log_mean(chunk) for chunk in chunks])
+        right = log_mean(log_w)
+        means = np.stack([log_mean(chunk) for chunk in chunks])
         sums = np.stack([special.logsumexp(chunk, axis=0) for chunk in chunks])
         with np.errstate(all="ignore"):
             causes = {
@@ -234,7 +230,7 @@ def in_chunks(student: Any, case: Any, seed: int) -> None:
                 "the chunks' bounds are averaged, weighted by their draws: add up the weights": np.average(
                     means, axis=0, weights=[len(chunk) for chunk in chunks]
                 ),
-                "every chunk counts the same here, however few draws it has": _log_mean(means),
+                "every chunk counts the same here, however few draws it has": log_mean(means),
                 "- log K is left out": right + np.log(len(log_w)),
                 "the sum begins at 0, which is the logarithm of one more weight, of 1: begin at -inf": (
                     np.logaddexp(0, special.logsumexp(log_w, axis=0)) - np.log(len(log_w))
@@ -264,7 +260,7 @@ def binarized(student: Any, case: Any, seed: int) -> None:
     own = int(rng.integers(1, 1000))
 
     def drawn(train: np.ndarray, test: np.ndarray, own: int = own) -> tuple[np.ndarray, np.ndarray]:
-        parts = laws.pair(student.binarized(train, test, E, own), "binarized", "training images", "test images")
+        parts = laws.parts(student.binarized(train, test, E, own), "binarized", ["training images", "test images"])
         first, second = map(laws.numbers, parts)
         for got, shape, what in ((first, (E, *train.shape), "training"), (second, test.shape, "test")):
             if got.shape != shape:

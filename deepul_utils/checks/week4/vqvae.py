@@ -93,13 +93,7 @@ def through(student: Any, case: Any, seed: int) -> None:
         }
         # One case: each classic mistake spoils one of the three alone, and the trick is to have all of them right.
         with case(name):
-            _each(_several(student.straight_through(h, code, slope), 3, "z and two gradients"), parts)
-
-
-def _several(answer: Any, count: int, of: str) -> Any:
-    if not isinstance(answer, (list, tuple)) or len(answer) != count:
-        raise laws.LawBroken(f"the answer should be {of}")
-    return answer
+            _each(laws.parts(student.straight_through(h, code, slope), "`straight_through`", [*parts]), parts)
 
 
 def _each(got: Any, due: _Due) -> None:
@@ -211,10 +205,10 @@ def loss(student: Any, case: Any, seed: int) -> None:
         h, codes = _cloud(rng, n, num_codes, dims)
         x, weight = rng.normal(size=(n, pixels)), rng.normal(size=(pixels, dims))
         due = _Loss(h, codes, x, weight, beta)
-        of = "four numbers, and the gradients for h, codes and weight"
+        names = ["the four losses", *due.gradients()]
 
-        def answer(given: Any = (h, codes, x, weight, beta), of: str = of) -> Any:
-            return _several(student.loss(*given), 4, of)
+        def answer(given: Any = (h, codes, x, weight, beta), names: list[str] = names) -> Any:
+            return laws.parts(student.loss(*given), "`loss`", names)
 
         with case(f"{name}: loss, reconstruction, codebook, commitment"):
             what = "loss, reconstruction, codebook, commitment"
@@ -314,7 +308,7 @@ def moving_average(student: Any, case: Any, seed: int) -> None:
         }
         with case(name):
             answer = student.moving_average(h, codes, counts, sums, decay)
-            new = [laws.numbers(one) for one in _several(answer, 3, "codes, counts and sums")]
+            new = [laws.numbers(one) for one in laws.parts(answer, "`moving_average`", ["codes", "counts", "sums"])]
             shapes = [codes.shape, counts.shape, sums.shape]
             if [one.shape for one in new] != shapes:
                 raise laws.LawBroken(f"codes, counts and sums should have the shapes {shapes}")

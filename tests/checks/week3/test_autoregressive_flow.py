@@ -245,7 +245,7 @@ class TestAnswers(Answers):
         ("flow", flowed(z=lambda z: z[:, ::-1]), "the columns are exchanged"),
         ("flow", one_mixture, "a mixture of its own for each x_0"),
         ("flow", logs_of_zero, "-inf"),
-        ("flow", lambda *given: flow_numpy(*given)[1], "the two of z and log_det"),
+        ("flow", lambda *given: flow_numpy(*given)[1], "z and log_det"),
         ("sample", sampled(lambda x0, u: 0 * x0), "x_1 does not see the x_0 that was drawn"),
         ("sample", sampled(lambda x0, u: u[:, 0]), "not the noise u_0"),
         ("sample", sampled(lambda x0, u: x0, column=0), "noise of its own"),

@@ -162,7 +162,7 @@ class TestAnswers(Answers):
         ),
         ("inverse", lambda u, *m: inverse(u, *m, steps=12), "halve the interval more often"),
         ("inverse", lambda u, *m: inverse(u, *m, low=-20, high=20), "an end of your interval"),
-        ("inverse", lambda u, *m: inverse(u, *m, keep=np.greater), "the inverse is wrong"),
+        ("inverse", lambda u, *m: inverse(u, *m, keep=np.greater), "the inverse: wrong in"),
         ("log_prob", lambda x, a, b, *m: log_derivative(np.exp(b) * x + a, *m), "only the second map's"),
         ("log_prob", lambda x, a, b, *m: np.full_like(x, b), "only the first map's"),
         ("log_prob", lambda x, a, b, *m: log_derivative(np.exp(b) * x + a, *m) - b, "is subtracted"),

@@ -393,7 +393,7 @@ class TestAnswers(Answers):
             "the network sees all of x",
         ),
         ("coupling", with_z(lambda layer, m, x, s, t: (1 - m) * (s.exp() * x + t)), "the half that stays is missing"),
-        ("coupling", coupled(lambda layer, m, x: m * x), "should return the two of z and log_det"),
+        ("coupling", coupled(lambda layer, m, x: m * x), "should return z and log_det"),
         ("coupling", coupled(inverse=complementary), "the complementary mask"),
         ("coupling", coupled(inverse=seeing_all), "the network sees all of z"),
         ("coupling", undone(lambda z, s, t: z * s.exp() + t), "this is forward again"),

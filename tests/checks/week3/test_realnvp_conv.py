@@ -119,6 +119,6 @@ class TestAnswers(Answers):
                 conv(inverse=lambda self, z: (z.reshape(-1, z.shape[1]) @ self.weight.inverse().T).reshape(z.shape)),
                 "a reshape alone puts numbers of several pixels into one row",
             ),
-            (conv(forward=lambda self, x: self.convolved(x)), "should return the two of z and log_det"),
+            (conv(forward=lambda self, x: self.convolved(x)), "should return z and log_det"),
         )
     )

@@ -201,7 +201,7 @@ class TestAnswers(Answers):
         ("wake", Phase(True, drawn=False), "the means of the bits were used"),
         ("wake", Phase(True, below=False), "below its probability, not above"),
         ("wake", lambda x, *a: Phase(True, scale=len(x))(x, *a), "the examples are summed"),
-        ("wake", lambda *a: Phase(True)(*a)[:3], "should return five gradients"),
+        ("wake", lambda *a: Phase(True)(*a)[:3], "should return the gradient of prior, the gradient of weight"),
         ("sleep", Phase(False, model=True, encoder=False), "wake and sleep are swapped"),
         ("sleep", Phase(False, model=True), "the model learns, too"),
         ("sleep", negative(Phase(False)), "the loss is minus that"),

@@ -255,7 +255,7 @@ class TestAnswers(Answers):
         ("binarized", drawn(own, own, lambda rng, shape: rng.random((1, shape[1]))), "for each image"),
         ("binarized", drawn(lambda seed, e: own(0, e), lambda seed: own(0)), "the seed is not used"),
         ("binarized", drawn(lambda *a: np.random.default_rng(), lambda *a: np.random.default_rng()), "same seed"),
-        ("binarized", lambda *a: binarized(*a)[0], "the two of training images and test images"),
+        ("binarized", lambda *a: binarized(*a)[0], "training images and test images"),
         ("binarized", lambda *a: binarized(a[0], a[1].T, *a[2:]), "the test images should have shape"),
         ("binarized", lambda *a: [part * 255 for part in binarized(*a)], "0 or 1"),
     )
