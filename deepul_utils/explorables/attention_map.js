@@ -6,10 +6,7 @@ function render({ model, el }) {
   const rows = model.get("rows").map((layers) => layers.map((heads) => heads.map(parse)));
   const D = visits.length;
   const height = D / width;
-  const set = (changes) => {
-    Object.entries(changes).forEach(([name, value]) => model.set(name, value));
-    model.save_changes();
-  };
+  const set = setter(model);
   const where = (pixel) => `row ${Math.floor(pixel / width)}, column ${pixel % width}`;
   const percent = (parts) => (parts > 0 && parts < 10 ? "under 1 %" : `${Math.round(parts / 10)} %`);
 

@@ -4,10 +4,7 @@ const subscript = (n) => String.fromCharCode(0x2080 + n);
 const range = (n) => Array.from({ length: n }, (_, i) => i);
 
 function render({ model, el }) {
-  const set = (changes) => {
-    Object.entries(changes).forEach(([name, value]) => model.set(name, value));
-    model.save_changes();
-  };
+  const set = setter(model);
 
   // The network of an AF reads x, that of an IAF reads z: one pass does it if that side is known, else one for each dimension.
   const flows = [

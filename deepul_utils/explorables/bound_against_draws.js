@@ -24,10 +24,7 @@ function normals(count, seed) {
 }
 
 function render({ model, el }) {
-  const set = (changes) => {
-    Object.entries(changes).forEach(([name, value]) => model.set(name, value));
-    model.save_changes();
-  };
+  const set = setter(model);
   const most = 2 ** LEVELS;
   const grid = Array.from({ length: 301 }, (_, i) => RANGE[0] + ((RANGE[1] - RANGE[0]) * i) / 300);
   let noise = normals(REPEATS * most, model.get("seed"));

@@ -6,10 +6,7 @@ function render({ model, el }) {
   const last = paths.length - 1;
   const points = traces[0].length;
   const time = (step) => step / last;
-  const set = (changes) => {
-    Object.entries(changes).forEach(([name, value]) => model.set(name, value));
-    model.save_changes();
-  };
+  const set = setter(model);
 
   // The trapezoidal rule, up to each time.
   const logDet = (which) => {

@@ -2,10 +2,7 @@
 
 function render({ model, el }) {
   const steps = model.get("steps");
-  const set = (changes) => {
-    Object.entries(changes).forEach(([name, value]) => model.set(name, value));
-    model.save_changes();
-  };
+  const set = setter(model);
 
   const [width, gap] = narrow() ? [380, 40] : [640, 46];
   const X = linear([0, steps - 1], [12, width - 12]);

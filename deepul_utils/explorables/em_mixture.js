@@ -9,10 +9,7 @@ const SMALLEST = 1e-6; // a Gaussian of one example has no width
 function render({ model, el }) {
   const list = (name) => model.get(name);
   const data = list("data");
-  const set = (changes) => {
-    Object.entries(changes).forEach(([name, value]) => model.set(name, value));
-    model.save_changes();
-  };
+  const set = setter(model);
   // log p(x, z) for each z.
   const logJoint = (x) => list("loc").map((mean, m) => Math.log(list("weight")[m]) - ((x - mean) / list("scale")[m]) ** 2 / 2 - Math.log(list("scale")[m] * Math.sqrt(2 * Math.PI)));
   const logSumExp = (logs) => Math.max(...logs) + Math.log(sum(logs.map((value) => Math.exp(value - Math.max(...logs)))));

@@ -8,10 +8,7 @@ function render({ model, el }) {
   const clouds = { data: model.get("data").map(parse), samples: model.get("samples").map(parse) };
   const [names, logDets, reach] = ["names", "log_dets", "reach"].map((name) => model.get(name));
   const last = names.length;
-  const set = (changes) => {
-    Object.entries(changes).forEach(([name, value]) => model.set(name, value));
-    model.save_changes();
-  };
+  const set = setter(model);
 
   const domain = [-reach, reach];
   const inside = (value) => Math.min(reach, Math.max(-reach, value));

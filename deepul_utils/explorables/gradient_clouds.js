@@ -24,10 +24,7 @@ function expectation(g) {
 }
 
 function render({ model, el }) {
-  const set = (changes) => {
-    Object.entries(changes).forEach(([name, value]) => model.set(name, value));
-    model.save_changes();
-  };
+  const set = setter(model);
   const toggle = (text, onclick) => {
     const made = button(text, onclick);
     const pressed = (on) => {

@@ -7,10 +7,7 @@ const NOISE = 0.5; // standard deviation of x given z
 const logSumExp = (logs) => Math.max(...logs) + Math.log(sum(logs.map((value) => Math.exp(value - Math.max(...logs)))));
 
 function render({ model, el }) {
-  const set = (changes) => {
-    Object.entries(changes).forEach(([name, value]) => model.set(name, value));
-    model.save_changes();
-  };
+  const set = setter(model);
   const x = () => model.get("x");
   const logPrior = (z) => logNormal(z, 0, 1);
   const logJoint = (z) => logPrior(z) + logNormal(x(), z * z, NOISE);

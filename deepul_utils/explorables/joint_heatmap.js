@@ -17,10 +17,7 @@ function render({ model, el }) {
   const darkest = Math.max(...first.flatMap((p, x0) => rows[x0].map((q) => p * q)));
   const forget = () => model.get("forget");
   const given = (x0) => (forget() ? second : rows[x0]);
-  const set = (changes) => {
-    Object.entries(changes).forEach(([name, value]) => model.set(name, value));
-    model.save_changes();
-  };
+  const set = setter(model);
 
   // One drawing: the map, p(x0) above it in the same columns, p(x1 | x0) beside it in the same rows, the strip below.
   const [width, side, above] = narrow() ? [380, 218, 46] : [640, 330, 60];

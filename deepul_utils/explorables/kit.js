@@ -110,6 +110,14 @@ function legend(entries) {
   return row(...entries.map(([colour, label]) => h("span", {}, h("span", { style: `display:inline-block;width:.8em;height:.8em;border-radius:2px;margin-right:.4em;background:${colour}`, "aria-hidden": "true" }), label)));
 }
 
+// set({ name: value, ... }) in the model, all at once for whoever listens to it.
+function setter(model) {
+  return (changes) => {
+    Object.entries(changes).forEach(([name, value]) => model.set(name, value));
+    model.save_changes();
+  };
+}
+
 // A round handle with a letter.
 function knob(colour, letter, look = {}) {
   return s("g", {},
@@ -136,18 +144,15 @@ function dragged(handle, svg, to) {
 // Two knobs for the mean, model.get("loc"), and the standard deviation, model.get("scale"), of a normal law whose
 // density is drawn over z with X. What comes back is to be called with its height in pixels at a z when it has changed.
 function normalKnobs(model, { svg, X, box, letter, means, scales }) {
-  const set = (name) => (value) => {
-    model.set(name, value);
-    model.save_changes();
-  };
+  const set = setter(model);
   const [mean, width] = [knob(COLOURS.model, "m"), knob(COLOURS.quiet, letter)];
   svg.append(width, mean);
-  const sayMean = draggable(mean, { svg, X, label: "mean of the proposal", min: means[0], max: means[1], step: 0.05, get: () => model.get("loc"), move: set("loc") });
+  const sayMean = draggable(mean, { svg, X, label: "mean of the proposal", min: means[0], max: means[1], step: 0.05, get: () => model.get("loc"), move: (loc) => set({ loc }) });
   const sayWidth = draggable(width, {
     svg, label: "standard deviation of the proposal", min: scales[0], max: scales[1], step: 0.05,
     X: { invert: (pixel) => Math.abs(X.invert(pixel) - model.get("loc")) },
     get: () => model.get("scale"),
-    move: set("scale"),
+    move: (scale) => set({ scale }),
   });
   return (height) => {
     const [loc, edge] = [model.get("loc"), model.get("loc") + model.get("scale")];

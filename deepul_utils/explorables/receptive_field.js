@@ -15,10 +15,7 @@ const pairs = (rows, columns) => rows.flatMap((r) => columns.map((c) => [r, c]))
 
 function render({ model, el }) {
   const size = model.get("size");
-  const set = (changes) => {
-    Object.entries(changes).forEach(([name, value]) => model.set(name, value));
-    model.save_changes();
-  };
+  const set = setter(model);
 
   // The cells that lie by one of the offsets (rows up, columns left) before one of the cells, within the image.
   const before = (cells, offsets) => new Set([...cells].flatMap((cell) => offsets.flatMap(([up, left]) => {

@@ -7,10 +7,7 @@ function render({ model, el }) {
   const rows = D / columns;
   const text = labels.length > 0;
   const named = (value) => (text ? (labels[value] === " " ? "a space" : `“${labels[value]}”`) : String(value));
-  const set = (changes) => {
-    Object.entries(changes).forEach(([name, value]) => model.set(name, value));
-    model.save_changes();
-  };
+  const set = setter(model);
   const go = (by) => set({ step: Math.min(D, Math.max(0, model.get("step") + by)) });
 
   const picture = h("div", { style: text ? "" : "flex:0 1 15em;min-width:11em" });
