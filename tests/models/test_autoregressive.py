@@ -1,7 +1,7 @@
 """What all models of week 2 promise: the law, the sum, the gradient, the same samples from the same noise."""
 
 from functools import partial
-from math import prod
+from math import log, prod
 
 import pytest
 import torch
@@ -192,6 +192,12 @@ class Alike(Autoregressive):
 
     def forward(self, x, y=None):
         return torch.zeros(*x.shape, self.num_values)
+
+
+def test_logits_of_16_bits_are_summed_in_32():
+    model, x = Alike((40, 40), num_values=2), torch.zeros(1, 40, 40, dtype=torch.long)
+    model.forward = lambda x, y=None: torch.zeros(*x.shape, 2, dtype=torch.bfloat16)
+    torch.testing.assert_close(model.log_prob(x), torch.tensor([-1600 * log(2)]))
 
 
 @pytest.mark.parametrize(
