@@ -42,20 +42,22 @@ class Flowed(Distribution):
     def __init__(self, start: Distribution, transform: Transform) -> None:
         super().__init__(start.batch_shape, start.event_shape, validate_args=False)
         self.start, self.transform = start, transform
-        self._drawn: tuple[Tensor, Tensor] | None = None
+        self._drawn: tuple[Tensor, int, Tensor] | None = None
 
     def rsample(self, sample_shape: Sequence[int] = ()) -> Tensor:
         """(*sample_shape, B, Z), one pass of f; gradients pass through it."""
         noise = self.start.rsample(torch.Size(sample_shape))
         z, log_det = self.transform(noise.flatten(0, -2))
         z = z.view_as(noise)
-        self._drawn = z, self.start.log_prob(noise) - log_det.view(z.shape[:-1])
+        self._drawn = z, z._version, self.start.log_prob(noise) - log_det.view(z.shape[:-1])
         return z
 
     def log_prob(self, value: Tensor) -> Tensor:
         """log q(z) in nats, (*sample_shape, B), of z (*sample_shape, B, Z); B may be 1."""
-        if self._drawn is not None and value is self._drawn[0]:
-            return self._drawn[1]
+        if self._drawn is not None:
+            z, version, log_q = self._drawn
+            if value is z and z._version == version:  # and not changed in place since
+                return log_q
         z = value.expand(*value.shape[:-2], *self.batch_shape, *self.event_shape)
         noise = self.transform.inverse(z.flatten(0, -2))
         log_det = self.transform(noise)[1]

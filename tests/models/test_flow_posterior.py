@@ -62,6 +62,15 @@ def test_what_is_remembered_is_what_the_inverse_finds(context):
     assert not torch.allclose(q.log_prob(other), remembered)
 
 
+def test_a_draw_that_was_changed_in_place_is_another_z():
+    posterior, params = bent()
+    q = posterior(params)
+    with torch.no_grad():
+        z = q.rsample()
+        z += 1
+        assert torch.allclose(q.log_prob(z), q.log_prob(z.clone()))
+
+
 def test_rows_are_independent_of_their_neighbours():
     """Draws (S, B, Z) use each example's own context, whatever S."""
     posterior, params = bent()
