@@ -5,11 +5,12 @@ from deepul_utils.checks.student import NotebookStudent
 
 
 class Answers:
-    """Subclass it as `TestAnswers` and list the answers.
+    """Subclass it as `TestAnswers` in the test of a file of checks, say `test_made.py` for `made.py`; list the answers.
 
     Attributes:
         notebook: the homework.
-        right: (question, name that the student gives, answer), two or more for each question.
+        right: (question, name that the student gives, answer), two or more for each question of that file, except for
+            those that ask for weights.
         wrong: (question, answer, words of the message that names the cause).
         seeds: of the checks.
     """
@@ -27,9 +28,17 @@ class Answers:
         elif "answer" in wanted:
             metafunc.parametrize(("question", "answer"), [(question, answer) for question, _, answer in self.right])
         elif "question" in wanted:
-            metafunc.parametrize("question", list(self.names()))
+            metafunc.parametrize("question", self.asked())
         if "seed" in wanted:
             metafunc.parametrize("seed", self.seeds)
+
+    @classmethod
+    def asked(cls):
+        """The questions of the file of checks that this one tests, without those whose right answers are weights."""
+        file = cls.__module__.rsplit("test_", 1)[-1]
+        mine = [q for q in QUESTIONS.values() if q.body.__module__.split(".")[-1] == file and not q.weights]
+        assert {q.id.split(".")[0] for q in mine} == {cls.notebook}
+        return [q.id.split(".")[1] for q in mine]
 
     @classmethod
     def names(cls):
