@@ -129,7 +129,7 @@ def test_it_sums_to_one_over_the_whole_space(name, shape, num_values):
 
 @torch.no_grad()
 def by_definition(model, y, u):
-    """Samples by D passes of all conditionals: x_i is the number of values whose distribution function is at most u_i."""
+    """Samples by D passes of all conditionals: at x_i values the distribution function is at most u_i."""
     x = torch.zeros(u.shape, dtype=torch.long)
     for i in model.order.argsort(stable=True):
         p = model.conditionals(x, y).softmax(-1).flatten(1, -2)[:, i]

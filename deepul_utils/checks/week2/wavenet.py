@@ -218,7 +218,11 @@ def queued_conv(student: Any, case: Any, seed: int) -> None:
                     wrong = wrong + np.einsum("oc,bct->bot", weight[..., k - 1 - j], moved)
                 return wrong
 
+            reach = (k - 1) * dilation
+            held = [x[..., max(t - reach, 0) : t + 1 : dilation] for t in range(T)]  # with no zeros before the first
             causes = {
+                "the queue starts empty: fill it with zeros, as the padding does": bias[:, None]
+                + np.stack([np.einsum("ocj,bcj->bo", weight[..., : taps.shape[-1]], taps) for taps in held], -1),
                 "the queue holds the last k inputs: it should hold (k - 1) d + 1, and every d-th is used": _conv(
                     x, weight, bias, 1
                 ),

@@ -123,6 +123,11 @@ def cdf_difference(edges=(True, True), low=-0.5, high=0.5, scale=np.exp, clamp=0
     return answer
 
 
+def edges_without_log(x, loc, log_scale, num_values):
+    log_p = without_logsigmoid(x, loc, log_scale, num_values)
+    return np.where((x == 0) | (x == num_values - 1), np.exp(log_p), log_p)
+
+
 @pytest.mark.parametrize("answer", [with_scipy, with_torch, without_logsigmoid])
 def test_log_prob_accepts(answer):
     accept("mixture_of_logistics.log_prob", "discretized_log_prob", answer)
@@ -140,6 +145,7 @@ def test_log_prob_accepts(answer):
         (cdf_difference(scale=lambda log_scale: log_scale), "take exp"),
         (cdf_difference(scale=lambda log_scale: np.exp(-log_scale)), "divide by it"),
         (lambda *a: np.exp(without_logsigmoid(*a)), "return its logarithm"),
+        (edges_without_log, "return its logarithm"),
         (lambda x, loc, log_scale, k: stats.logistic.logpdf(x, loc, np.exp(log_scale)), "density"),
         (lambda x, loc, log_scale, k: without_logsigmoid(x, loc, log_scale, 10**6), "K - 1 lacks its tail"),
         (lambda x, loc, log_scale, k: np.full_like(with_scipy(x, loc, log_scale, k), -np.log(k)), ": wrong in"),
