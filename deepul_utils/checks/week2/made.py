@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any
@@ -12,20 +13,14 @@ from scipy import special
 
 from deepul_utils.checks import laws
 from deepul_utils.checks.laws import LawBroken
+from deepul_utils.checks.orderings import shuffled
 from deepul_utils.checks.question import question
-from deepul_utils.checks.student import Handle
+from deepul_utils.checks.student import Handle, StudentFailed
 from deepul_utils.checks.trained import limits, loaded, softmax_loss
 from deepul_utils.data.mnist import thresholded_mnist
 
 Arrays = list[np.ndarray]
-
-
-def _shuffled(rng: np.random.Generator, dims: int) -> np.ndarray:
-    """An ordering that is not its own inverse, so that positions and visits cannot be confused."""
-    while True:
-        order = rng.permutation(dims)
-        if not np.array_equal(order, order.argsort()):
-            return order
+Widening = Callable[[np.ndarray, int, int], np.ndarray]  # of a mask, so many times, along an axis
 
 
 def _degrees(order: np.ndarray, hidden: Sequence[int]) -> Arrays:
@@ -48,7 +43,7 @@ def _listed(got: Any, number: int, what: str) -> list[Any]:
 def degrees(student: Any, case: Any, seed: int) -> None:
     rng = np.random.default_rng(seed)
     D = int(rng.integers(5, 8))
-    one_by_one, mixed = np.arange(3), _shuffled(rng, D)
+    one_by_one, mixed = np.arange(3), shuffled(rng, D)
 
     def judge(order: np.ndarray, hidden: list[int]) -> None:
         D = len(order)
@@ -126,11 +121,11 @@ def masks(student: Any, case: Any, seed: int) -> None:
     with case("three inputs, four units of degrees 0, 0, 1, 1"):
         judge([np.arange(3), np.array([0, 0, 1, 1])])
     with case("no hidden layer: each output sees what comes before it"):
-        judge([_shuffled(rng, D)])
+        judge([shuffled(rng, D)])
     with case("random degrees and a shuffled ordering"):
-        judge([_shuffled(rng, D), rng.integers(D - 1, size=D + 3)])
+        judge([shuffled(rng, D), rng.integers(D - 1, size=D + 3)])
     with case("three hidden layers", weight=2):
-        judge([_shuffled(rng, D), *(rng.integers(D - 1, size=D + more) for more in (2, 5, 3))])
+        judge([shuffled(rng, D), *(rng.integers(D - 1, size=D + more) for more in (2, 5, 3))])
 
 
 @question("made.linear", points=1, withholds=("deepul_utils.nn.masked.MaskedLinear.forward",))
@@ -176,6 +171,10 @@ def linear(student: Any, case: Any, seed: int) -> None:
         judge(1)
 
 
+def _tile(mask: np.ndarray, times: int, axis: int) -> np.ndarray:
+    return np.concatenate([mask] * times, axis)
+
+
 class _Net:
     """A network of MADE's kind from arrays, with the classic mistakes as options."""
 
@@ -191,8 +190,8 @@ class _Net:
     def logits(
         self,
         x: np.ndarray,
-        into: Callable[..., np.ndarray] = np.repeat,
-        out: Callable[..., np.ndarray] = np.repeat,
+        into: Widening = np.repeat,
+        out: Widening = np.repeat,
         activation: Callable[[np.ndarray], np.ndarray] = lambda h: np.maximum(h, 0),
         last: Callable[[np.ndarray], np.ndarray] = lambda h: h,
         masked: bool = True,
@@ -200,21 +199,18 @@ class _Net:
         shape: str = "DK",
         masks: Arrays | None = None,
     ) -> np.ndarray:
-        masks = list(self.masks if masks is None else masks)
+        masks = self.widened(self.masks if masks is None else masks, into, out)
         D, K = x.shape[1], self.K
-
-        def widened(mask: np.ndarray, how: Callable[..., np.ndarray], axis: int) -> np.ndarray:
-            if how is np.tile:
-                return np.tile(mask, (1, K) if axis == 1 else (K, 1))
-            return np.repeat(mask, K, axis=axis)
-
-        masks[0] = widened(masks[0], into, 1)
-        masks[-1] = widened(masks[-1], out, 0)
         h = np.eye(K)[x].reshape(len(x), -1)
         for number, (W, b, mask) in enumerate(zip(self.weights, self.biases, masks, strict=True)):
             h = (activation(h) if number else h) @ (W * mask if masked else W).T + (b if bias else 0)
         h = last(h)
         return h.reshape(len(x), D, K) if shape == "DK" else h.reshape(len(x), K, D).transpose(0, 2, 1)
+
+    def widened(self, masks: Arrays, into: Widening, out: Widening) -> Arrays:
+        first, *others = masks
+        *others, last = [into(first, self.K, 1), *others]
+        return [*others, out(last, self.K, 0)]
 
     @property
     def arrays(self) -> tuple[Arrays, Arrays, Arrays]:
@@ -231,14 +227,10 @@ def conditionals(student: Any, case: Any, seed: int) -> None:
         right = net.logits(x)
         log_p = special.log_softmax(right, axis=-1)
         causes = {
-            "the first mask is tiled: repeat each column K times in place, 0 0 1 1, not 0 1 0 1": (
-                net.logits(x, into=np.tile)
-            ),
-            "the last mask is tiled: repeat each row K times in place, 0 0 1 1, not 0 1 0 1": net.logits(
-                x, out=np.tile
-            ),
-            "the masks are tiled: repeat columns and rows K times in place, 0 0 1 1, not 0 1 0 1": (
-                net.logits(x, into=np.tile, out=np.tile)
+            "the first mask is tiled: repeat each column K times, 0 0 1 1, not 0 1 0 1": net.logits(x, into=_tile),
+            "the last mask is tiled: repeat each row K times, 0 0 1 1, not 0 1 0 1": net.logits(x, out=_tile),
+            "the masks are tiled: repeat columns and rows K times, 0 0 1 1, not 0 1 0 1": (
+                net.logits(x, into=_tile, out=_tile)
             ),
             "the masks are not used": net.logits(x, masked=False),
             "the ReLU is missing": net.logits(x, activation=lambda h: h),
@@ -248,7 +240,18 @@ def conditionals(student: Any, case: Any, seed: int) -> None:
             "these are log-probabilities; return the logits": log_p,
             "these are probabilities; return the logits": np.exp(log_p),
         }
-        got = student.conditionals(x, *net.arrays, net.K)
+        try:
+            got = student.conditionals(x, *net.arrays, net.K)
+        except StudentFailed as failure:  # does it run where the masks come widened?
+            masks, wide = net.masks, net.widened(net.masks, np.repeat, np.repeat)
+            for some in (wide, [wide[0], *masks[1:]], [*masks[:-1], wide[-1]]):
+                with contextlib.suppress(StudentFailed):
+                    student.conditionals(x, net.weights, net.biases, some, net.K)
+                    raise LawBroken(
+                        f"{failure}\n{laws.CAUSE}the masks count dimensions, the weights values: widen the first "
+                        "mask's columns and the last one's rows from D to D K"
+                    ) from None
+            raise
         laws.matches(got, right, what="the logits", causes=causes)
 
     with case("no hidden layer"):
@@ -256,7 +259,7 @@ def conditionals(student: Any, case: Any, seed: int) -> None:
     with case("one hidden layer, two values"):
         judge(_Net(rng, np.arange(D), [2 * D], 2), 5)
     with case("two hidden layers, three values, a shuffled ordering", weight=2):
-        judge(_Net(rng, _shuffled(rng, D), [2 * D, 3 * D], K), 7)
+        judge(_Net(rng, shuffled(rng, D), [2 * D, 3 * D], K), 7)
     with case("one example"):
         judge(_Net(rng, np.arange(D), [2 * D], K), 1)
 
@@ -303,7 +306,7 @@ def log_prob(student: Any, case: Any, seed: int) -> None:
         laws.matches(got, right, what="log p(x)", causes=causes)
 
     def several(D: int, K: int, orderings: int, width: int) -> tuple[_Net, list[Arrays]]:
-        orders = [_shuffled(rng, D) for _ in range(orderings)]
+        orders = [shuffled(rng, D) for _ in range(orderings)]
         return _Net(rng, orders[0], [width], K), [_masks(_degrees(order, [width])) for order in orders]
 
     with case("one ordering"):
@@ -382,9 +385,9 @@ def sample(student: Any, case: Any, seed: int) -> None:
     with case("backwards"):
         judge(_Net(rng, np.arange(D)[::-1].copy(), [2 * D], K), 20)
     with case("a shuffled ordering, two hidden layers", weight=3):
-        judge(_Net(rng, _shuffled(rng, D), [2 * D, 2 * D], K), 40)
+        judge(_Net(rng, shuffled(rng, D), [2 * D, 2 * D], K), 40)
     with case("one example"):
-        judge(_Net(rng, _shuffled(rng, D), [2 * D], K), 1)
+        judge(_Net(rng, shuffled(rng, D), [2 * D], K), 1)
 
 
 @question("made.trained", points=4, weights="made")

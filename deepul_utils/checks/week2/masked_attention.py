@@ -11,17 +11,10 @@ from scipy import special
 
 from deepul_utils.checks import laws
 from deepul_utils.checks.laws import LawBroken
+from deepul_utils.checks.orderings import shuffled
 from deepul_utils.checks.question import question
 from deepul_utils.checks.trained import limits, loaded, softmax_loss
 from deepul_utils.data.digits import digits
-
-
-def _shuffled(rng: np.random.Generator, dims: int) -> np.ndarray:
-    """An ordering that is not its own inverse, so that positions and visits cannot be confused."""
-    while True:
-        order = rng.permutation(dims)
-        if not np.array_equal(order, order.argsort()):
-            return order
 
 
 def _mask(order: np.ndarray) -> np.ndarray:
@@ -53,7 +46,7 @@ def mask(student: Any, case: Any, seed: int) -> None:
     with case("the raster"):
         judge(np.arange(int(rng.integers(5, 9))))
     with case("a random order"):
-        judge(_shuffled(rng, int(rng.integers(6, 10))))
+        judge(shuffled(rng, int(rng.integers(6, 10))))
     with case("one position"):
         judge(np.array([0]))
 
@@ -100,9 +93,9 @@ def shifted(student: Any, case: Any, seed: int) -> None:
     with case("three positions in the order 1, 2, 0"):
         judge(np.array([2, 0, 1]), B=2, K=4)
     with case("a random order"):
-        judge(_shuffled(rng, int(rng.integers(6, 10))), B=int(rng.integers(3, 6)), K=int(rng.integers(4, 8)))
+        judge(shuffled(rng, int(rng.integers(6, 10))), B=int(rng.integers(3, 6)), K=int(rng.integers(4, 8)))
     with case("a batch of one"):
-        judge(_shuffled(rng, 5), B=1, K=6)
+        judge(shuffled(rng, 5), B=1, K=6)
 
 
 def _weights(scores: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
@@ -166,7 +159,7 @@ def attention(student: Any, case: Any, seed: int) -> None:
         return rng.normal(size=shape)
 
     def seen(D: int) -> np.ndarray:
-        return _mask(_shuffled(rng, D))
+        return _mask(shuffled(rng, D))
 
     with case("three positions by hand"):
         hand = np.log([[[1.0], [2.0], [4.0]]])

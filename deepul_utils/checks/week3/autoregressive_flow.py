@@ -9,6 +9,7 @@ import torch
 from scipy import special
 
 from deepul_utils.checks import laws
+from deepul_utils.checks.orderings import shuffled
 from deepul_utils.checks.question import question
 from deepul_utils.transforms.bisection import bisect
 
@@ -172,14 +173,6 @@ def _walk(given: np.ndarray, weights: Arrays, visits: np.ndarray, iaf: bool) -> 
     return found
 
 
-def _shuffled(rng: np.random.Generator, dims: int) -> np.ndarray:
-    """An ordering that is not its own inverse, so that positions and visits cannot be confused."""
-    while True:
-        order = rng.permutation(dims)
-        if not np.array_equal(order, order.argsort()):
-            return order
-
-
 @question(
     "autoregressive_flow.af_forward",
     points=2,
@@ -212,7 +205,7 @@ def af_forward(student: Any, case: Any, seed: int) -> None:
     with case("two dimensions"):
         judge(rng.normal(size=(5, 2)), _triangular(rng, np.arange(2)))
     with case(f"{D} dimensions in a shuffled ordering", weight=2):
-        judge(rng.normal(size=(9, D)), _triangular(rng, _shuffled(rng, D)))
+        judge(rng.normal(size=(9, D)), _triangular(rng, shuffled(rng, D)))
     with case("log_det is that of a numerical Jacobian"):
         weights = _triangular(rng, np.arange(D))
         laws.log_det(lambda x: student.af_forward(x, weights), rng.normal(size=(3, D)))
@@ -246,9 +239,9 @@ def af_inverse(student: Any, case: Any, seed: int) -> None:
     with case("three dimensions in their order"):
         judge(np.arange(3), 4)
     with case(f"{D} dimensions in a shuffled ordering", weight=2):
-        judge(_shuffled(rng, D), 9)
+        judge(shuffled(rng, D), 9)
     with case("one example"):
-        judge(_shuffled(rng, D), 1)
+        judge(shuffled(rng, D), 1)
 
 
 @question(
@@ -291,9 +284,9 @@ def iaf_forward(student: Any, case: Any, seed: int) -> None:
     with case("three dimensions in their order"):
         judge(np.arange(3), 4)
     with case(f"{D} dimensions in a shuffled ordering", weight=2):
-        judge(_shuffled(rng, D), 9)
+        judge(shuffled(rng, D), 9)
     with case("log_det is that of a numerical Jacobian"):
-        order = _shuffled(rng, 4)
+        order = shuffled(rng, 4)
         weights = _triangular(rng, order)
         laws.log_det(lambda x: student.iaf_forward(x, weights, order), rng.normal(size=(2, 4)))
 

@@ -204,13 +204,18 @@ class LinearRenamed(nn.Module):
         return self.inner(x)
 
 
-def network(into=np.repeat, out=np.repeat, activation=lambda h: np.maximum(h, 0), last=lambda h: h, cut=True, end=None):
-    def wide(mask, how, K, axis):
-        return np.repeat(mask, K, axis=axis) if how is np.repeat else np.tile(mask, (1, K) if axis else (K, 1))
+def tile(mask, times, axis):
+    return np.tile(mask, (1, times) if axis else (times, 1))
 
+
+def narrow(mask, times, axis):
+    return mask
+
+
+def network(into=np.repeat, out=np.repeat, activation=lambda h: np.maximum(h, 0), last=lambda h: h, cut=True, end=None):
     def answer(x, weights, biases, masks, K):
-        masks = [wide(masks[0], into, K, 1), *masks[1:]]
-        masks[-1] = wide(masks[-1], out, K, 0)
+        masks = [into(masks[0], K, 1), *masks[1:]]
+        masks[-1] = out(masks[-1], K, 0)
         h = np.eye(K)[x].reshape(len(x), -1)
         for layer, (W, b, mask) in enumerate(zip(weights, biases, masks, strict=True)):
             h = (activation(h) if layer else h) @ (W * mask if cut else W).T + b
@@ -218,6 +223,13 @@ def network(into=np.repeat, out=np.repeat, activation=lambda h: np.maximum(h, 0)
         return h.reshape(len(x), -1, K) if end is None else end(h, len(x), K)
 
     return answer
+
+
+def not_widened(x, weights, biases, masks, K):
+    h = F.one_hot(torch.tensor(x), K).double().flatten(1)
+    for W, b, mask in zip(weights, biases, masks, strict=True):
+        h = F.linear(h.relu(), torch.tensor(W) * torch.tensor(mask), torch.tensor(b))
+    return h
 
 
 def mixed(combine):
@@ -275,9 +287,13 @@ WRONG = [
     ("linear", LinearNoBias, "the bias is missing"),
     ("linear", LinearRenamed, "call them `weight` and `bias`"),
     ("linear", lambda mask: mask, "is it a class?"),
-    ("conditionals", network(into=np.tile), "the first mask is tiled"),
-    ("conditionals", network(out=np.tile), "the last mask is tiled"),
-    ("conditionals", network(into=np.tile, out=np.tile), "the masks are tiled"),
+    ("conditionals", network(into=tile), "the first mask is tiled"),
+    ("conditionals", network(out=tile), "the last mask is tiled"),
+    ("conditionals", network(into=tile, out=tile), "the masks are tiled"),
+    ("conditionals", network(into=narrow), "from D to D K"),
+    ("conditionals", network(out=narrow), "from D to D K"),
+    ("conditionals", network(into=narrow, out=narrow), "from D to D K"),
+    ("conditionals", not_widened, "from D to D K"),
     ("conditionals", network(cut=False), "the masks are not used"),
     ("conditionals", network(activation=lambda h: h), "the ReLU is missing"),
     ("conditionals", network(last=lambda h: np.maximum(h, 0)), "no ReLU after the last layer"),
