@@ -31,6 +31,11 @@ class MLP(nn.Sequential):
         layers = [layer for a, b in pairwise(widths) for layer in (nn.Linear(a, b), nn.ReLU())]
         super().__init__(*layers, nn.Linear(widths[-1], outputs))
 
+    @property
+    def has_parts(self) -> bool:
+        """Whether `part` holds: what was put in the place of the first or the last layer may mix what it gets."""
+        return all(isinstance(layer, nn.Linear) and layer.bias is not None for layer in (self[0], self[-1]))
+
     def part(self, x: Tensor, inputs: Tensor | slice, outputs: Tensor) -> Tensor:
         """Some outputs, (B, len(outputs)), where all inputs but some are 0: no more is computed than that takes.
 
@@ -45,11 +50,12 @@ class MLP(nn.Sequential):
             >>> torch.allclose(net.part(x[:, [1]], torch.tensor([1]), torch.tensor([0])), net(x)[:, [0]], atol=1e-6)
             True
         """
-        linear = [layer for layer in self if isinstance(layer, nn.Linear)]
-        for layer in linear:
-            first, last = layer is linear[0], layer is linear[-1]
-            weight = layer.weight[:, inputs] if first else layer.weight
-            weight, bias = (weight[outputs], layer.bias[outputs]) if last else (weight, layer.bias)
-            x = F.linear(x, weight, bias)
-            x = x if last else x.relu_()
+        first, last = self[0], self[-1]
+        for layer in self:
+            if isinstance(layer, nn.Linear) and (layer is first or layer is last):
+                weight = layer.weight[:, inputs] if layer is first else layer.weight
+                rows = outputs if layer is last else slice(None)
+                x = F.linear(x, weight[rows], layer.bias[rows])
+            else:
+                x = layer(x)
         return x

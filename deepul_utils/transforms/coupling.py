@@ -76,8 +76,9 @@ class Coupling(Transform):
 
     def _halves(self, context: Tensor | None) -> bool:
         """Whether to leave out what is 0 or unused; in training it would cost more to cut the weights than it saves."""
-        even = self.kept is not None and self.changed is not None
-        return even and isinstance(self.net, MLP) and context is None and not torch.is_grad_enabled()
+        if torch.is_grad_enabled() or context is not None or self.kept is None or self.changed is None:
+            return False
+        return type(self.net) is MLP and self.net.has_parts
 
     def _params_of_half(self, x: Tensor) -> Tensor:
         """(B, D - A, P), what `_params` gives for x_b, from the A numbers of x_a."""
