@@ -114,16 +114,22 @@ def network(student: Any, case: Any, seed: int) -> None:
 
         def cause(sees: np.ndarray) -> str:
             due = order < order[:, None]
-            leaks, same_pixel = sees & ~due, place == place[:, None]
+            leaks, misses, same_pixel = sees & ~due, due & ~sees, place == place[:, None]
             if (leaks & ~same_pixel).any():
                 return "a pixel sees a later one: does a convolution lack its mask, or a normalisation span positions?"
             if (leaks & ~np.eye(len(sees), dtype=bool)).any():
                 return "R sees G: do 1 x 1 convolutions have masks, too, or does a normalisation mix the groups?"
             if leaks.any():
                 return "a pixel sees itself: is the first layer of kind A, and without a residual around it?"
-            if (due & ~sees & same_pixel).any():
-                return "G does not see R at its own pixel: at the centre, kind A hides its own and later groups only"
-            return "an earlier pixel is not seen: is the centre's row kept to its left, and kind A used only once?"
+            if (misses & ~same_pixel).any():
+                return (
+                    "an earlier pixel is not seen: is the centre's row kept to its left, and is every layer but the "
+                    "first of kind B, 1 x 1 layers too?"
+                )
+            return (
+                "G does not see R at its own pixel: at the centre, kind A hides its own and later groups only, "
+                "and only the first layer is of kind A"
+            )
 
         torch.manual_seed(int(rng.integers(2**31)))
         net = student.PixelNet(shape, K, width, layers, kernel_size)

@@ -289,6 +289,11 @@ def always(kind):
     return lambda outputs, inputs, k, _, channels: channel_mask_loop(outputs, inputs, k, kind, channels)
 
 
+def narrow_a(outputs, inputs, k, kind, channels):
+    """Kind A in 1 x 1 layers, too, but for grey images."""
+    return channel_mask_loop(outputs, inputs, k, "A" if k == 1 and channels > 1 else kind, channels)
+
+
 class PlaneNorm(nn.GroupNorm):
     def __init__(self, width):
         super().__init__(1, width)
@@ -413,6 +418,8 @@ WRONG = [
     ("network", net(mask=always("A"), residual=False), "is not seen"),
     ("network", net(mask=spatial(centre_row(0))), "is the centre's row kept to its left"),
     ("network", net(mask=hides_red), "G does not see R at its own pixel"),
+    ("network", net(mask=narrow_a), "is every layer but the first of kind B, 1 x 1 layers too?"),
+    ("network", net(mask=narrow_a), "and only the first layer is of kind A"),
     ("network", net(tail_mask=False), "do 1 x 1 convolutions have masks, too"),
     ("network", net(norm=PlaneNorm), "or a normalisation span positions"),
     ("network", net(norm=nn.BatchNorm2d), "or a normalisation span positions"),
