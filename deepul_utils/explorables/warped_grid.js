@@ -60,8 +60,9 @@ function render({ model, el }) {
     model.save_changes();
   });
 
+  const name = `warp-${Math.random()}`; // a group of its own for each figure on the page
   const choice = [["matrix", true], ["coupling layers", false]].map(([label, value]) => {
-    const input = h("input", { type: "radio", name: `warp-${Math.random()}`, style: `accent-color:${COLOURS.model}`, onchange: () => set("matrix", value) });
+    const input = h("input", { type: "radio", name, style: `accent-color:${COLOURS.model}`, onchange: () => set("matrix", value) });
     return { input, value, element: h("label", { style: "display:flex;gap:.4em;align-items:center" }, input, label) };
   });
   const entries = [[0, 0], [0, 1], [1, 0], [1, 1]].map(([i, j]) => {

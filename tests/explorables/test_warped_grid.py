@@ -49,6 +49,14 @@ def test_controls(show):
     assert told(page)[:3] == pytest.approx([*z[0], log_det[0]], abs=0.00501)
 
 
+def test_the_arrow_keys_change_the_map(show):
+    page = show(WarpedGrid(matrix=True))
+    page.get_by_role("radio", name="matrix").press("ArrowDown")
+    assert page.get_by_role("radio", name="coupling layers").is_checked()
+    z, log_det = WarpedGrid().warp([[0.5, 0.5]])
+    assert told(page)[:3] == pytest.approx([*z[0], log_det[0]], abs=0.00501)
+
+
 def test_a_singular_matrix_is_said_to_be_one(show):
     page = show(WarpedGrid(matrix=True, a=[[1.0, 0.5], [2.0, 1.0]]))
     assert "nothing can be undone" in page.locator("[role=status]").inner_text()
