@@ -1,6 +1,7 @@
-"""Laws of estimates that are random: a bound lies below what it bounds, an unbiased estimate has the right mean.
+"""Laws of estimates that are random: a bound lies below what it bounds, and more draws raise it; an unbiased estimate
+has the right mean.
 
-Both look at many independent draws of an estimate and allow for what chance does to their mean.
+They look at many independent draws of an estimate and allow for what chance does to their mean.
 """
 
 from __future__ import annotations
@@ -51,6 +52,40 @@ def lower_bound(
         raise LawBroken(
             f"{what} should be at most {most}{_place(at)}, but it is {came}{chance if len(draws) > 1 else ''}"
         )
+
+
+def rises(levels: Any, *, what: str = "the bound", tolerance: float = 1e-6) -> None:
+    """E[levels[0]] < E[levels[1]] < ..., as on the means of S draws, such as bounds of more and more draws each.
+
+    More draws see smaller steps: a step of at most six standard errors may be chance, and is refused as a fall is.
+    Draws of the same index may share their noise, for the errors are those of their differences.
+
+    Args:
+        levels: (L, S, ...) the S draws of each level, both at least 2; what is exact comes S times.
+        what: names the quantity in the message.
+        tolerance: absolute, added to what chance may do.
+
+    Raises:
+        LawBroken: a NaN, or a step that falls, or that rises by no more than chance explains.
+
+    Example:
+        >>> noise = np.random.default_rng(0).normal(size=(2, 1000, 1))
+        >>> rises([noise[0] - 3, noise[1] - 2])
+        >>> rises([noise[0] - 3, noise[1] - 3])
+        Traceback (most recent call last):
+        deepul_utils.checks.laws.LawBroken: the bound should rise from level 0 to 1 at [0] by more than chance ...
+    """
+    got = numbers(levels)
+    if got.ndim < 2 or min(got.shape[:2]) < 2:
+        raise ValueError(f"{what}: give two levels or more, with two draws or more of each, got shape {got.shape}")
+    for i, steps in enumerate(np.diff(got, axis=0)):
+        rise, slack = _mean(steps, np.zeros(steps.shape[1:]), tolerance)
+        if (flat := ~(rise > slack)).any():  # a NaN does not rise either
+            at = tuple(int(j) for j in np.argwhere(flat)[0])
+            raise LawBroken(
+                f"{what} should rise from level {i} to {i + 1}{_place(at)} by more than chance explains "
+                f"({slack[at]:.2g}), but {len(steps)} draws average a step of {rise[at]:.2g}"
+            )
 
 
 def unbiased(

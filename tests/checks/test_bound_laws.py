@@ -1,10 +1,10 @@
-"""Bounds and unbiased estimates on models whose likelihoods and gradients are known."""
+"""Bounds, their order and unbiased estimates on models whose likelihoods and gradients are known."""
 
 import numpy as np
 import pytest
 from scipy import special, stats
 
-from deepul_utils.checks.bound_laws import lower_bound, unbiased
+from deepul_utils.checks.bound_laws import lower_bound, rises, unbiased
 from deepul_utils.checks.laws import LawBroken
 
 X = np.array([-1.0, 0.3, 4.0])
@@ -55,6 +55,64 @@ class TestLowerBound:
         lower_bound([-1.0], -0.5)
         with pytest.raises(LawBroken, match=r"should be at most -0\.5, but it is 0"):
             lower_bound([0.0], -0.5)
+
+
+class TestRises:
+    def levels(self, *draws, size=10_000):
+        """Draws of the bounds of so many weights each, (size, 3), and log p(x)."""
+        bounds = [special.logsumexp(log_weights(0.5, 1.0, size, k), axis=1) - np.log(k) for k in draws]
+        return [*bounds, np.tile(EXACT, (size, 1))]
+
+    def test_accepts_bounds_of_more_and_more_draws(self):
+        rises(self.levels(1, 3, 10))
+
+    def test_accepts_bounds_of_the_same_draws(self):
+        log_w = log_weights(0.5, 1.0, 10_000, 10)
+        rises([special.logsumexp(log_w[:, :k], axis=1) - np.log(k) for k in (1, 2, 3, 5, 10)])
+
+    def test_sees_a_step_of_many_errors_but_not_of_one(self):
+        noise = np.random.default_rng(2).normal(size=(2, 10_000))
+        rises([noise[0], noise[1] + 0.2])
+        with pytest.raises(LawBroken):
+            rises([noise[0], noise[1] + 0.02])
+
+    def test_rejects_a_fall(self):
+        one, three, ten, exact = self.levels(1, 3, 10)
+        with pytest.raises(LawBroken, match=r"from level 1 to 2 at \[0\].*10000 draws average a step of -"):
+            rises([one, ten, three, exact])
+        with pytest.raises(LawBroken, match="from level 2 to 3"):
+            rises([one, three, exact, ten])
+
+    def test_rejects_a_fall_in_one_place(self):
+        levels = np.array(self.levels(1, 10))
+        levels[:2, :, 1] = levels[[1, 0], :, 1]
+        with pytest.raises(LawBroken, match=r"from level 0 to 1 at \[1\]"):
+            rises(levels)
+
+    @pytest.mark.parametrize("wrong", ["the draws are not used", "the mean of logarithms", "tight"])
+    def test_rejects_what_stays_where_it_is(self, wrong):
+        levels = {
+            "the draws are not used": self.levels(1, 1),
+            "the mean of logarithms": [log_weights(0.5, k=k).mean(1) for k in (1, 10)],
+            "tight": [log_weights(0.0, k=k).mean(1) for k in (1, 10)],
+        }[wrong]
+        with pytest.raises(LawBroken, match="from level 0 to 1"):
+            rises(levels)
+
+    def test_levels_without_noise(self):
+        rises([[1.0, 1.0], [1.1, 1.1]])
+        with pytest.raises(LawBroken, match=r"from level 0 to 1 by more .* \(1e-06\), but 2 draws .* of 0$"):
+            rises([[1.0, 1.0], [1.0, 1.0]])
+
+    @pytest.mark.parametrize("draws", [np.full((2, 3), np.nan), [["a", "b"], ["c", "d"]], [[1.0, 2.0], [3.0]]])
+    def test_rejects_what_is_no_bound(self, draws):
+        with pytest.raises(LawBroken):
+            rises(draws)
+
+    @pytest.mark.parametrize("levels", [[[1.0, 2.0]], [[1.0], [2.0]], [1.0, 2.0]])
+    def test_one_level_or_one_draw_says_nothing(self, levels):
+        with pytest.raises(ValueError, match="two levels or more, with two draws"):
+            rises(levels)
 
 
 class TestUnbiased:
