@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
@@ -119,9 +120,10 @@ def weights(student: Any, case: Any, seed: int) -> None:
 
 
 def _log_weights(x: Tensor, loc: Tensor, log_scale: Tensor, noise: Tensor, slope: float, scale: float) -> Tensor:
-    """log w (K, N) but for a constant: z ~ N(0, 1), x ~ N(slope z, scale^2), q = N(loc, exp(log_scale)^2)."""
+    """log w (K, N): z ~ N(0, 1), x ~ N(slope z, scale^2), q = N(loc, exp(log_scale)^2)."""
     z = loc + log_scale.exp() * noise
-    return -(z**2) / 2 - ((x - slope * z) / scale) ** 2 / 2 + noise**2 / 2 + log_scale
+    constant = -math.log(2 * math.pi) / 2 - math.log(scale)
+    return constant - z**2 / 2 - ((x - slope * z) / scale) ** 2 / 2 + noise**2 / 2 + log_scale
 
 
 @question("iwae.gradient", points=4)

@@ -244,9 +244,7 @@ def perplexity(student: Any, case: Any, seed: int) -> None:
             "this is the number of codes in use: count how evenly, too": float(len(used)),
             "these are counts: divide by their sum, to have shares": np.exp(
                 -(used * k.size * np.log(used * k.size)).sum()
-            )
-            if (used * k.size * np.log(used * k.size)).sum() < 700
-            else 0.0,
+            ),
             "the sum is divided by K: the entropy is a sum": np.exp(entropy / num_codes),
         }
         with case(name):

@@ -43,6 +43,11 @@ def without_evidence(log_joint, log_q):
     return np.stack([(q * (log_q - log_joint)).sum(1), (joint * (log_joint - log_q)).sum(1)], 1)
 
 
+def weighed_with_the_joint(log_joint, log_q):
+    q, _, ratio = parts(log_joint, log_q)
+    return np.stack([(q * ratio).sum(1), -(np.exp(log_joint) * ratio).sum(1)], 1)
+
+
 def underflowing(log_joint, log_q):
     with np.errstate(all="ignore"):
         posterior = np.exp(log_joint) / np.exp(log_joint).sum(1, keepdims=True)
@@ -180,6 +185,7 @@ class TestAnswers(Answers):
         ("divergences", swapped_columns, "the directions are exchanged"),
         ("divergences", lambda *a: -divergences(*a), "the sign is wrong"),
         ("divergences", without_evidence, "the joint is not the posterior"),
+        ("divergences", weighed_with_the_joint, "weighs with the joint"),
         ("divergences", underflowing, "logsumexp"),
         ("divergences", floored_evidence, "a clamp takes its place"),
         ("divergences", floored(lambda joint: share(joint + 1e-300)), "a clamp takes its place"),

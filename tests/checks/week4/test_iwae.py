@@ -1,5 +1,6 @@
 """The homework iwae: right answers however written, classic mistakes with their causes."""
 
+import functools
 import re
 
 import numpy as np
@@ -8,15 +9,16 @@ import safetensors.torch
 import torch
 from answers import Answers
 from scipy import special
+from torch import nn
 from torch.distributions import Normal
 
 from deepul_utils.checks.question import QUESTIONS
 from deepul_utils.checks.student import NotebookStudent
+from deepul_utils.checks.trained_vae import evidence_loss
 from deepul_utils.checks.week4 import iwae as questions
 from deepul_utils.distributions.base import StandardNormal
 from deepul_utils.distributions.independent import IndependentBernoulli
 from deepul_utils.models.vae import VAE
-from deepul_utils.nn.mlp import MLP
 
 
 def log_mean(log_w, axis=0):
@@ -144,9 +146,9 @@ def shared_maximum(likelihood, prior, q):
         return np.log(np.exp(log_w - log_w.max()).mean(0)) + log_w.max()
 
 
-def dividing(log_w):
+def direct(log_w, of=lambda w: w / w.sum(0)):
     with np.errstate(all="ignore"):
-        return np.exp(log_w) / np.exp(log_w).sum(0)
+        return of(np.exp(log_w))
 
 
 def each(chunks):
@@ -187,11 +189,15 @@ class TestAnswers(Answers):
         ("bound", lambda p, r, q: bound(p, 0, q), "the prior is left out"),
         ("bound", lambda p, r, q: bound(p, 0, 0), "neither prior nor q"),
         ("bound", lambda p, r, q: (p + r - q).max(0) - np.log(len(p)), "only the largest"),
+        ("bound", lambda p, r, q: torch.as_tensor(bound(p, r, q)).exp(), "this is the mean weight"),
         ("bound", overflowing, "round to 0 or overflow"),
         ("bound", propped, "a small number"),
         ("bound", clamped, "a small number"),
         ("bound", shared_maximum, "of all examples is subtracted"),
-        ("weights", dividing, "round to 0 or overflow"),
+        ("weights", direct, "round to 0 or overflow"),
+        ("weights", functools.partial(direct, of=lambda w: w / w.sum(0).clip(1e-12)), "a clamp hides"),
+        ("weights", functools.partial(direct, of=lambda w: w), "these are not normalised"),
+        ("weights", lambda w: direct(w - w.max()), "of all examples is subtracted"),
         ("weights", lambda w: special.softmax(w, axis=1), "of each draw sum to 1"),
         ("weights", special.softmax, "of all examples sum to 1 together"),
         ("weights", lambda w: len(w) * weights(w), "divided by their mean"),
@@ -209,6 +215,7 @@ class TestAnswers(Answers):
         ("gradient", autodiff(lambda w: w.logsumexp(0), sampled=True), "cut off"),
         ("gradient", autodiff(lambda w: w.logsumexp(0), halved=True), "of the variance"),
         ("gradient", autodiff(lambda w: w.logsumexp(0), landing=True), "log q is cut off"),
+        ("gradient", autodiff(lambda w: w.exp().mean(0)), "of the mean weight"),
         ("gradient", autodiff(lambda w: w.exp().mean(0).log()), "NaN where all weights"),
         ("gradient", autodiff(lambda w: (w.exp() / w.exp().sum(0)).detach() * w), "NaN where all weights"),
         ("gradient", lambda x, m, s, *rest: gradient_by_hand(x, m, s, *rest)[::-1], "exchanged"),
@@ -240,6 +247,13 @@ class TestAnswers(Answers):
         ("in_chunks", lambda chunks: np.concatenate(chunks).mean(0), "logarithms are averaged"),
         ("in_chunks", lambda chunks: each(chunks).max(0), "best of the chunks"),
         ("in_chunks", lambda chunks: each(chunks)[-1], "only the last"),
+        ("in_chunks", lambda chunks: each(chunks)[0], "only the first"),
+        ("in_chunks", lambda chunks: overflowing(np.concatenate(chunks), 0, 0), "round to 0: add up in log space"),
+        (
+            "in_chunks",
+            lambda chunks: sum(special.logsumexp(chunk, axis=0) for chunk in chunks) - np.log(sum(map(len, chunks))),
+            "are added up: their product",
+        ),
         (
             "in_chunks",
             lambda chunks: special.logsumexp(np.concatenate(chunks), axis=0) - np.log(len(chunks) * len(chunks[0])),
@@ -250,6 +264,7 @@ class TestAnswers(Answers):
         ("binarized", drawn(own, own, share=lambda grey: grey), "divided by 255"),
         ("binarized", drawn(lambda seed, e: own(seed), lambda seed: own(seed, 9)), "static"),
         ("binarized", drawn(lambda seed, e: own(seed, e % 5), own), "some epochs have"),
+        ("binarized", drawn(lambda seed, e: own(seed, (e + 1) // 2), own), "repeats the draws of the one before"),
         ("binarized", drawn(lambda seed, e: own(seed, e), lambda seed: own(seed, 0)), "seed of their own"),
         ("binarized", drawn(own, own, lambda rng, shape: rng.random((shape[0], 1))), "for each pixel"),
         ("binarized", drawn(own, own, lambda rng, shape: rng.random((1, shape[1]))), "for each image"),
@@ -280,42 +295,76 @@ def test_divided_by_the_draws_is_not_taken_for_an_average_of_the_examples():
     assert "its own gradient" not in "".join(case.message for case in outcome.cases)
 
 
+# The trained model: here, instead of MNIST, one of two patterns in greys that leave 87.4 nats to chance
+
+
 @pytest.fixture
-def grey(monkeypatch):
-    """A stand-in for MNIST: one of two patterns, whose pixels are ink with probability 0.9 or 0.1."""
+def pattern(monkeypatch):
     pattern = np.random.default_rng(0).random((2, 784)) < 0.5
-    kinds = np.random.default_rng(1).integers(2, size=3000)
-    images = np.where(pattern[kinds], 230, 25).astype(np.uint8).reshape(-1, 28, 28)
+    kinds = np.random.default_rng(1).integers(2, size=6000)
+    images = np.where(pattern[kinds], 249, 6).astype(np.uint8).reshape(-1, 28, 28)
     monkeypatch.setattr(questions, "mnist", lambda: (images, images))
+    monkeypatch.setattr(questions, "evidence_loss", functools.partial(evidence_loss, draws=500))  # for speed
     return pattern
 
 
-def build_model():
-    return VAE(MLP(784, 2, [4]), MLP(1, 784, [2]), IndependentBernoulli, prior=StandardNormal(1))
+class Plain(nn.Module):
+    """No more than the two networks that are asked for."""
+
+    def __init__(self):
+        super().__init__()
+        self.encoder = nn.Linear(784, 2)
+        self.decoder = nn.Sequential(nn.Linear(1, 1), nn.Tanh(), nn.Linear(1, 784))
 
 
-def test_weights_are_judged_by_the_bound(grey):
-    """A model that knows the patterns costs the entropy of the pixels and the price of its code."""
+def vae():
+    return VAE(Plain().encoder, Plain().decoder, IndependentBernoulli, prior=StandardNormal(1))
+
+
+def handed_in(build_model, pattern, p):
+    """Weights where the sign of z, near 1 or -1, tells the pattern, and a pixel is as the pattern says with p."""
     model = build_model()
-    logit = torch.tensor(np.where(grey, 2.2, -2.2)).float()
+    apart = pattern[0] * 1.0 - pattern[1]
+    first, second = pattern @ apart
+    logits = special.logit(np.where(pattern, p, 1 - p))
+    values = {
+        model.encoder.weight: [2 * apart / (first - second), 0 * apart],
+        model.encoder.bias: [-(first + second) / (first - second), np.log(0.6)],
+        model.decoder[0].weight: [[50.0]],
+        model.decoder[0].bias: [0.0],
+        model.decoder[2].weight: (logits[0] - logits[1])[:, None] / 2,
+        model.decoder[2].bias: logits.mean(0),
+    }
     with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.zero_()
-        model.encoder[0].weight[:2] = torch.stack([logit[0] - logit[1], logit[1] - logit[0]])
-        model.encoder[2].weight[0, :2] = torch.tensor([0.005, -0.005])  # z is about 3.4 or -3.4
-        model.encoder[2].bias[1] = -2
-        model.decoder[0].weight[:, 0] = torch.tensor([0.29, -0.29])
-        model.decoder[2].weight[:] = (logit - logit.mean(0)).T
-        model.decoder[2].bias[:] = logit.mean(0)
-    files = {"iwae.safetensors": safetensors.torch.save(model.state_dict())}
-    outcome = QUESTIONS["iwae.trained"].judge(NotebookStudent({"build_model": build_model}), 0, files)
-    loss = float(re.search(r"the test loss is ([\d.]+) nats per image", outcome.cases[0].message)[1])
-    entropy = -784 * (0.1 * np.log(0.1) + 0.9 * np.log(0.9))
-    assert entropy - 3 < loss < entropy + 20
-    assert outcome.score == 0
+        for parameter, value in values.items():
+            parameter.copy_(torch.tensor(np.array(value)))
+    return {"iwae.safetensors": safetensors.torch.save(model.state_dict())}
 
 
-def test_no_weights_no_points(grey):
-    outcome = QUESTIONS["iwae.trained"].judge(NotebookStudent({"build_model": build_model}), 0, {})
+@pytest.mark.parametrize(
+    ("build_model", "p", "score"),
+    [
+        (vae, 0.952, 4),
+        (Plain, 0.952, 4),
+        (vae, 0.949, 2),
+        (vae, 0.945, 2),
+        (vae, 0.942, 1),
+        (vae, 0.932, 1),
+        (vae, 0.929, 0),
+    ],
+)
+def test_the_trained_model_gets_points_by_its_bound(pattern, build_model, p, score):
+    """It costs the pixels' cross entropy and log 2 for the pattern: about a nat below or above each limit."""
+    student = NotebookStudent({"build_model": build_model})
+    outcome = QUESTIONS["iwae.trained"].judge(student, 0, handed_in(build_model, pattern, p))
+    cost = -784 * (6 / 255 * np.log(1 - p) + 249 / 255 * np.log(p)) + np.log(2)
+    assert (outcome.score, outcome.points) == (score, 4)
+    if score < 4:
+        loss = re.search(r"the test loss is ([\d.]+) nats per image", outcome.cases[-1].message)
+        assert float(loss[1]) == pytest.approx(cost, abs=0.3)
+
+
+def test_no_weights_no_points(pattern):
+    outcome = QUESTIONS["iwae.trained"].judge(NotebookStudent({"build_model": vae}), 0, {})
     assert outcome.score == 0
     assert "there is no iwae.safetensors" in outcome.cases[0].message

@@ -132,6 +132,11 @@ def with_nan(k, num_codes):
         return np.exp(-(u * np.log(u)).sum())
 
 
+def of_counts(k, num_codes):
+    n = np.unique(k, return_counts=True)[1]
+    return np.exp(-(n * np.log(n)).sum())
+
+
 def sums_of(h, codes):
     k = nearest(h, codes)
     total = np.zeros_like(codes)
@@ -187,6 +192,11 @@ def kept(N, S, n, s, e):
     return np.where(n[:, None] > 0, S / N[:, None], e)
 
 
+def averaged_codes(h, e, counts, sums, decay):
+    _, N, S = averaged()(h, e, counts, sums, decay)
+    return decay * e + (1 - decay) * means(*sums_of(h, e)), N, S
+
+
 class TestAnswers(Answers):
     notebook = "vqvae"
     right = (
@@ -239,6 +249,9 @@ class TestAnswers(Answers):
         ("loss", Loss(codebook=lambda h, e, z: (h - z).square().sum(1).mean()), "no term moves the codes"),
         ("loss", Loss(z=lambda h, e: e), "the reconstruction moves the codes"),
         ("loss", Loss(z=lambda h, e: e), "does not reach h"),
+        ("loss", Loss(z=lambda h, e: e, codebook=unstopped, commitment=unstopped), "h instead; and no stop-gradient"),
+        ("loss", Loss(z=lambda h, e: e.detach(), commitment=late), "should both bring one"),
+        ("loss", lambda *given: [*Loss()(*given)[:3], 0 * given[3]], "no gradient reaches the decoder"),
         ("loss", Loss(z=lambda h, e: e.detach()), "straight-through passes no gradient"),
         (
             "loss",
@@ -286,6 +299,22 @@ class TestAnswers(Answers):
         ("loss", Loss(loss=lambda r, b, c, beta: r + beta * (b + c)), "beta weighs both"),
         ("loss", Loss(loss=lambda r, b, c, beta: r + 0 * b), "the two terms are not in the loss"),
         ("loss", Loss(reconstruction=lambda m: m.square().sum(1).mean()), "lacks its 1/2"),
+        (
+            "loss",
+            Loss(
+                codebook=lambda h, e, z: unstopped(h.detach(), e, z) / 2,
+                commitment=lambda h, e, z: unstopped(h, e.detach(), z) / 2,
+            ),
+            "the terms are halved",
+        ),
+        (
+            "loss",
+            Loss(
+                codebook=lambda h, e, z: (h.detach() - e).norm(dim=1).mean(),
+                commitment=lambda h, e, z: (h - e.detach()).norm(dim=1).mean(),
+            ),
+            "the square root was taken",
+        ),
         ("loss", Loss(parts=lambda loss, r, b, c, beta: [loss, r, b, beta * c]), "report it without"),
         ("perplexity", with_nan, "0 log 0"),
         ("perplexity", entropy, "the entropy in nats"),
@@ -294,6 +323,7 @@ class TestAnswers(Answers):
         ("perplexity", lambda k, n: np.exp(entropy(k, n) / np.log(2)), "e to the bits"),
         ("perplexity", lambda k, n: np.exp(-entropy(k, n)), "the sign is wrong"),
         ("perplexity", lambda k, n: len(np.unique(k)), "codes in use"),
+        ("perplexity", of_counts, "these are counts"),
         ("perplexity", lambda k, n: np.exp(entropy(k, n) / n), "divided by K"),
         ("moving_average", averaged(keep=lambda d: 1 - d, new=lambda d: d), "exchanged"),
         ("moving_average", averaged(new=lambda d: 1), "without 1 - decay"),
@@ -302,6 +332,7 @@ class TestAnswers(Answers):
         ("moving_average", averaged(codes=lambda N, S, n, s, e: S / np.maximum(n, 1)[:, None]), "this batch alone"),
         ("moving_average", averaged(codes=lambda N, S, n, s, e: or_before(n, s, e)), "the means of this batch"),
         ("moving_average", averaged(codes=lambda N, S, n, s, e: s / n[:, None]), "divides 0 by 0"),
+        ("moving_average", averaged_codes, "are averaged themselves"),
         ("moving_average", indexed, "only the last is added"),
         ("moving_average", functools.partial(indexed, count=True), "for the counts too"),
         ("moving_average", smoothed, "smoothed by an epsilon"),
