@@ -1,8 +1,12 @@
 """Every question gets an outcome, whatever the cells around it do."""
 
+import dataclasses
+
 import pytest
 from nbformat.v4 import new_code_cell
 
+from deepul_utils.checks import laws
+from deepul_utils.checks.question import QUESTIONS
 from deepul_utils.checks.student import NotebookStudent
 from deepul_utils.grading import judge as judging
 from deepul_utils.grading.judge import BUDGET, judge
@@ -51,9 +55,26 @@ def test_one_cell_takes_nothing_from_the_others(course, tmp_path):
     assert [output.evalue for output in ends.outputs] == ["a cell ended the Python that ran it"]
 
 
+USED_UP = "the question's time is used up"
+
+
+@pytest.fixture
+def _four_cases(monkeypatch):
+    """`double` is judged by four."""
+
+    def body(student, case, seed):
+        for x in range(4):
+            with case(f"twice {x}"):
+                laws.matches(student.double(x), 2 * x)
+
+    monkeypatch.setitem(QUESTIONS, "sums.double", dataclasses.replace(QUESTIONS["sums.double"], body=body))
+
+
+@pytest.mark.usefixtures("_four_cases")
 def test_a_question_that_never_ends_costs_only_itself(course, tmp_path):
+    """After the second call that was stopped none is made, else every case would take its limit."""
     double, half = outcomes(course.answered(double="    while True: pass"), tmp_path, timeout=6)
-    assert (double.score, messages(double)) == (0, ["`double` took longer than 6 seconds"] * 2)
+    assert (double.score, messages(double)) == (0, ["`double` took longer than 6 seconds"] * 2 + [USED_UP] * 2)
     assert half.score == 3
 
 
@@ -72,23 +93,24 @@ def test_a_grade_cell_of_no_question_gives_nothing(course, tmp_path):
     assert judged["sums-half"].score == 3
 
 
-@pytest.mark.parametrize("counted", ["computing", "waiting"])
-def test_a_submission_that_uses_up_its_time_gets_no_more(course, monkeypatch, counted):
-    """Every cell and call takes a little less than it may; after the last that fits in the budget none is made."""
-    spent = {"computing": 0.0, "waiting": 0.0}
+@pytest.fixture
+def spend(monkeypatch):
+    """`spend(computing=9)`, or `waiting`: from then on every cell and call takes so many seconds; cells can call it."""
+    spent, each = {"computing": 0.0, "waiting": 0.0}, {}
 
     class Busy:
-        """A kernel whose cells and calls take 9 of 10 seconds each, or as long as that by the clock."""
+        """A kernel without a process."""
 
         alive = True
         stop = staticmethod(lambda: None)
         computed = property(lambda self: spent["computing"])
 
         def __init__(self, process):
-            self.namespace = {}
+            self.namespace = {"spend": each.update}
 
         def run(self, code, timeout):
-            spent[counted] += 9 if counted == "computing" else 9 * PATIENCE
+            for counted, seconds in each.items():
+                spent[counted] += seconds
             exec(code, self.namespace)
             return Run([])
 
@@ -98,6 +120,13 @@ def test_a_submission_that_uses_up_its_time_gets_no_more(course, monkeypatch, co
 
     monkeypatch.setattr(judging, "Kernel", Busy)
     monkeypatch.setattr(judging.time, "monotonic", lambda: spent["waiting"])
+    return each.update
+
+
+@pytest.mark.parametrize("counted", ["computing", "waiting"])
+def test_a_submission_that_uses_up_its_time_gets_no_more(course, spend, counted):
+    """Every cell and call takes a little less than it may; after the last that fits in the budget none is made."""
+    spend(**{counted: 9 if counted == "computing" else 9 * PATIENCE})
     notebook = course.answered()
     at = notebook.cells.index(cell(notebook, "double"))
     notebook.cells[at:at] = [new_code_cell("") for _ in range(BUDGET - 3)]
@@ -107,3 +136,15 @@ def test_a_submission_that_uses_up_its_time_gets_no_more(course, monkeypatch, co
     assert messages(judged["sums-half"]) == [why] * 2
     assert cell(notebook, "half-answer").outputs == []
     assert [output.evalue for output in cell(notebook, "hand-in").outputs] == [why]
+
+
+@pytest.mark.usefixtures("_four_cases")
+def test_a_question_whose_calls_are_all_slow_gets_no_more_by_the_clock(course, spend):
+    """None is stopped, and together they take too long; the next question has a time of its own."""
+    notebook = course.answered()
+    cell(notebook, "double-answer").source += "\nspend(waiting=75)"
+    cell(notebook, "half-answer").source += "\nspend(waiting=1)"
+    judged = judge(notebook, lambda: None, timeout=10)
+    assert messages(judged["sums-double"]) == [USED_UP]  # 225 seconds before the fourth call, and 200 are given
+    assert judged["sums-double"].score == 1.5
+    assert judged["sums-half"].score == 3
