@@ -149,7 +149,7 @@ class Recorder:
         """What the gradebook has of a student, as two hashes: of what nbgrader wrote, and of all."""
         with Gradebook(self._folders.db_url) as gradebook, contextlib.suppress(MissingEntry):
             submission = gradebook.find_submission(self._folders.assignment_id, student)
-            automatic: list[Any] = [str(submission.timestamp)]
+            automatic: list[Any] = [str(submission.timestamp), submission.total_seconds_late]
             by_hand: list[Any] = []
             for notebook in submission.notebooks:
                 automatic.append([notebook.name, notebook.late_submission_penalty])

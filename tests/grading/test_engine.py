@@ -182,6 +182,54 @@ def test_a_student_with_a_broken_timestamp_is_graded_and_told(course, generous):
         assert gradebook.find_submission(WEEK, "ada").timestamp == datetime(2026, 3, 1, 10)
 
 
+NOTHING = 'c.LateSubmissionPlugin.penalty_method = "zero"'
+HALF_A_POINT_A_DAY = """
+from nbgrader.plugins import BasePlugin
+class HalfAPointADay(BasePlugin):
+    def late_submission_penalty(self, student_id, score, total_seconds_late):
+        return total_seconds_late / 86400 / 2
+c.AssignLatePenalties.plugin_class = HalfAPointADay
+"""
+NOON, DAY = 1_772_366_400, 86_400  # 2026-03-01 12:00:00 UTC
+
+
+@pytest.mark.parametrize(
+    ("rule", "penalties"),
+    [
+        ("", {"early": 0, "late": 0, "broken": 0, "timeless": 0}),
+        (NOTHING, {"early": 0, "late": 5, "broken": 5, "timeless": 0}),
+        (HALF_A_POINT_A_DAY, {"early": 0, "late": 1, "broken": 1.5, "timeless": 0}),
+    ],
+)
+def test_lateness_costs_what_the_configuration_says(course, generous, rule, penalties):
+    """One was in time, one late by two days; one's timestamp is no time, and the files are three days late."""
+    root, url = course.root, f"sqlite:///{course.root}/gradebook.db"
+    times = {"early": "2026-03-01 11:59:59 UTC", "late": "2026-03-03 12:00:00 UTC", "broken": "at noon, of course"}
+    for student in penalties:
+        path = course.submit(student, course.answered())
+        if student in times:
+            path.with_name("timestamp.txt").write_text(times[student])
+        for name in path.parent.iterdir():
+            os.utime(name, (NOON + 3 * DAY, NOON + 3 * DAY))
+    (root / settings.FILE).write_text(f"c = get_config()\n{rule}")
+
+    def grade():
+        results = engine.grade(root, WEEK, list(penalties), course=root, sandbox="none")
+        result = {one.student: one.score for one in results}
+        with Gradebook(url) as gradebook:
+            taken = {one.student.id: one.late_submission_penalty for one in gradebook.assignment_submissions(WEEK)}
+        assert result == {student: 5 - penalty for student, penalty in taken.items()}
+        return taken
+
+    assert set(grade().values()) == {0}  # no day is named yet
+    with Gradebook(url) as gradebook:
+        gradebook.update_or_create_assignment(WEEK, duedate="2026-03-01 12:00:00 UTC")
+    assert grade() == penalties
+    with Gradebook(url) as gradebook:
+        gradebook.grant_extension(WEEK, "late", days=2)
+    assert grade() == penalties | {"late": 0}
+
+
 def kept(course):
     """The names of what is kept of judging and recording."""
     return {path.name for path in (course.root / "judged" / WEEK).glob("*.json")}
