@@ -259,9 +259,17 @@ def walked(visits, uniform=lambda t, i: i, draw=None):
     return answer
 
 
-def at_once(weights, biases, masks, order, u, K):
-    p = softmax(conditionals_numpy(np.zeros(u.shape, dtype=int), weights, biases, masks, K), axis=-1)
-    return (np.cumsum(p, axis=-1)[..., :-1] <= u[..., None]).sum(-1)
+def in_passes(number):
+    """sample with all dimensions drawn in each pass."""
+
+    def answer(weights, biases, masks, order, u, K):
+        x = np.zeros(u.shape, dtype=int)
+        for _ in range(number):
+            p = softmax(conditionals_numpy(x, weights, biases, masks, K), axis=-1)
+            x = (np.cumsum(p, axis=-1)[..., :-1] <= u[..., None]).sum(-1)
+        return x
+
+    return answer
 
 
 WRONG = [
@@ -298,7 +306,9 @@ WRONG = [
     ("conditionals", network(activation=lambda h: h), "the ReLU is missing"),
     ("conditionals", network(last=lambda h: np.maximum(h, 0)), "no ReLU after the last layer"),
     ("conditionals", network(end=lambda h, N, K: h.reshape(N, K, -1).transpose(0, 2, 1)), "one group a dimension"),
-    ("conditionals", network(end=lambda h, N, K: log_softmax(h.reshape(N, -1, K), -1)), "return the logits"),
+    ("conditionals", lambda x, w, b, *rest: conditionals_numpy(x, w, [0 * c for c in b], *rest), "biases are missing"),
+    ("conditionals", network(end=lambda h, N, K: log_softmax(h.reshape(N, -1, K), -1)), "these are log-probabilities"),
+    ("conditionals", network(end=lambda h, N, K: softmax(h.reshape(N, -1, K), -1)), "these are probabilities"),
     ("log_prob", mixed(lambda joint, each, at_x: joint.mean(0)), "take the mean of p itself"),
     ("log_prob", mixed(lambda joint, each, at_x: logsumexp(joint, axis=0)), "subtract log O"),
     ("log_prob", mixed(lambda joint, each, at_x: np.log(np.exp(joint).mean(0))), "use logsumexp over the orderings"),
@@ -307,7 +317,9 @@ WRONG = [
         mixed(lambda joint, each, at_x: (logsumexp(each, axis=0) - np.log(len(each))).sum(-1)),
         "mixed in every dimension",
     ),
+    ("log_prob", mixed(lambda joint, each, at_x: joint.sum(0)), "log p of the orderings is added"),
     ("log_prob", mixed(lambda joint, each, at_x: joint[0]), "only the first ordering"),
+    ("log_prob", mixed(lambda joint, each, at_x: joint[-1]), "only the last ordering"),
     ("log_prob", mixed(lambda joint, each, at_x: joint.max(0)), "the best ordering of each"),
     (
         "log_prob",
@@ -315,13 +327,18 @@ WRONG = [
         "logits are not log-probabilities",
     ),
     ("log_prob", lambda *given: -log_prob_numpy(*given), "the sign"),
-    ("log_prob", lambda *given: log_prob_numpy(*given).mean(), "one number for each"),
+    ("log_prob", lambda *given: np.exp(log_prob_numpy(*given)), "return its logarithm"),
+    ("log_prob", lambda *given: log_prob_numpy(*given) / np.log(2), "these are bits"),
+    ("log_prob", lambda x, *net: log_prob_numpy(x, *net) / x.shape[1], "the dimensions are averaged"),
+    ("log_prob", lambda *given: log_prob_numpy(*given).mean(), "the examples are averaged: return one number for each"),
+    ("log_prob", lambda *given: log_prob_numpy(*given).sum(), "the examples are summed: return one number for each"),
     ("sample", walked(lambda order: order), "walk through order.argsort()"),
     ("sample", walked(lambda order: range(len(order))), "visited 0, 1, 2"),
     ("sample", walked(lambda order: np.argsort(order)[::-1]), "nor backwards"),
     ("sample", walked(np.argsort, uniform=lambda t, i: t), "not to the i-th step"),
     ("sample", walked(np.argsort, draw=lambda logits: logits.argmax(-1)), "always the likeliest"),
-    ("sample", at_once, "not one pass for all"),
+    ("sample", in_passes(1), "not one pass for all"),
+    ("sample", in_passes(2), "two passes are not enough"),
     ("sample", lambda *given: sample_numpy(*given).T, "return (N, D)"),
     ("sample", lambda *given: sample_numpy(*given) + 1, "one too many"),
 ]

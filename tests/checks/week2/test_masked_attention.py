@@ -210,6 +210,12 @@ WRONG = [
     ("cached_step", step(right_step, lambda old, new: old), "not kept: append it to the keys"),
     ("cached_step", step(right_step, lambda old, new: new[:, None]), "only the new one is kept"),
     ("cached_step", step(right_step, lambda old, new: torch.cat([new[:, None], old], 1)), "not at the beginning"),
+    ("cached_step", lambda *a: (right_step(*a), both(*a)[0], a[4]), "not kept: append it to the values"),
+    (
+        "cached_step",
+        lambda *a: (right_step(*a), both(*a)[0], a[2][:, None]),
+        "only the new one is kept: append it to the v",
+    ),
     ("cached_step", lambda *a: (right_step(*a), *both(*a)[::-1]), "in each other's place"),
     ("cached_step", right_step, "return three things"),
 ]

@@ -235,6 +235,12 @@ RIGHT = [
 # Wrong answers
 
 
+def rows_below(k, kind):
+    mask = mask_slices(k, kind)
+    mask[k // 2 + 1 :] = 1
+    return mask
+
+
 def centre_row(value):
     def mask(k, kind):
         answer = mask_slices(k, kind)
@@ -400,6 +406,7 @@ WRONG = [
     ("mask", lambda k, kind: 1 - mask_slices(k, kind), "should be kept"),
     ("mask", lambda k, kind: mask_slices(k, kind)[::-1], "upside down"),
     ("mask", lambda k, kind: mask_slices(k, kind)[:, ::-1], "mirrored"),
+    ("mask", rows_below, "the rows below the centre come after it"),
     ("channel_mask", at_centre(lambda b, a, kind: kind == "B" and b <= a), "R is hidden from G"),
     (
         "channel_mask",
@@ -431,6 +438,7 @@ WRONG = [
     ("class_bias", lambda h, y, table: h * table[y][:, :, None, None], "multiplied"),
     ("class_bias", lambda h, y, table: h + y[:, None, None, None], "the class number itself"),
     ("class_bias", lambda h, y, table: h, "unchanged"),
+    ("class_bias", lambda h, y, table: bias_numpy(0 * h, y, table), "h is missing"),
     (
         "sample",
         walk(lambda C, H, W: [(r, s, c) for r, s in product(range(H), range(W)) for c in reversed(range(C))]),

@@ -215,6 +215,26 @@ class Reversed(QueueDeque):
         super().__init__(weight[..., ::-1], bias, dilation)
 
 
+class NoBias(QueueDeque):
+    def __init__(self, weight, bias, dilation):
+        super().__init__(weight, 0 * bias, dilation)
+
+
+def of_another_length(late):
+    """The past in a queue without the newest input, so many inputs too long."""
+
+    class Past(QueueDeque):
+        def step(self, x):
+            if not self.queue:
+                past = self.reach + late
+                self.queue = deque([np.zeros_like(x)] * past, maxlen=past)
+            taps = [*(self.queue[t] for t in range(0, self.reach, self.dilation)), x]
+            self.queue.append(x)
+            return sum(tap @ self.weight[:, :, j].T for j, tap in enumerate(taps)) + self.bias
+
+    return Past
+
+
 class Forgets(QueueDeque):
     def step(self, x):
         self.queue.clear()
@@ -252,6 +272,7 @@ WRONG = [
     ("receptive_field", lambda k, d: 1 + (k - 1) * len(d), "ignored"),
     ("receptive_field", lambda k, d: k ** len(d), "dilations 1, k, k**2"),
     ("receptive_field", lambda k, d: 1 + (k - 1) * int(np.prod(d)), "do not multiply"),
+    ("receptive_field", lambda k, d: 1 + (k - 1) * sum(d[-1:]), "only the last layer"),
     ("receptive_field", lambda k, d: sum(1 + (k - 1) * each for each in d), "counted in every layer"),
     ("shifted", lambda x, start: x, "not shifted"),
     ("shifted", lambda x, start: np.roll(x, 1, 1), "come round"),
@@ -259,6 +280,8 @@ WRONG = [
     ("shifted", lambda x, start: shifted_numpy(shifted_numpy(x, start), start), "shifted twice"),
     ("shifted", lambda x, start: shifted_numpy(x, 0), "not the value 0"),
     ("shifted", lambda x, start: np.hstack([np.full((len(x), 1), start), x]), "one step too many"),
+    ("shifted", lambda x, start: x[:, :-1], "one step too few"),
+    ("shifted", lambda x, start: shifted_numpy(x.T, start).T, "the examples are shifted"),
     ("causal_conv", conv(weight=lambda w: w.flip(-1)), "wrong way round"),
     ("causal_conv", conv(pad=lambda reach: (reach - reach // 2, reach // 2)), "on both sides"),
     ("causal_conv", conv(pad=lambda reach: (0, reach)), "on the right"),
@@ -279,8 +302,13 @@ WRONG = [
     ),
     ("blocks", stack(out=lambda total, skip, residual, of_next: total + of_next), "computed from z"),
     ("blocks", stack(out=lambda total, skip, *_: skip), "add those of all blocks"),
-    ("blocks", returns_h, "return the sum of the skips"),
+    ("blocks", stack(gate=lambda a, b: np.maximum(a, 0)), "the filter and the gate are multiplied"),
+    ("blocks", returns_h, "this is what would go on to a next block"),
+    ("blocks", lambda h, blocks: stack()(h, blocks) + returns_h(h, blocks), "return the sum of the skips alone"),
     ("queued_conv", Short, "every d-th is used"),
+    ("queued_conv", NoBias, "the bias is missing"),
+    ("queued_conv", of_another_length(1), "one input too long"),
+    ("queued_conv", of_another_length(-1), "one input too short"),
     ("queued_conv", FirstRepeated, "not with the first input"),
     ("queued_conv", Reversed, "wrong way round"),
     ("queued_conv", Forgets, "nothing is remembered"),
