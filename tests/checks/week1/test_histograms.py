@@ -147,6 +147,10 @@ WRONG = [
     (empirical(lambda x, K, a=0: counts(x, K, a) / len(x)), "add up to N + alpha K, not to N"),
     (empirical(lambda x, K, a=0: counts(x, K, a) / (len(x) + a)), "every one of the K values gets alpha"),
     (empirical(lambda x, K, a=0: counts(x, K) / len(x) + a), "add it to the counts"),
+    (
+        empirical(lambda x, K, a=0: np.where(counts(x, K), counts(x, K), a) / (len(x) + a * K)),
+        "also for those that occur",
+    ),
     (nll(lambda probs, x: -nll_numpy(probs, x)), "the sign"),
     (nll(lambda probs, x: nll_numpy(probs, x) / np.log(2)), "this is in bits"),
     (nll(lambda probs, x: costs(probs, x).sum()), "take their mean"),
