@@ -32,9 +32,9 @@ def _mixture(x: np.ndarray, params: np.ndarray, scaled: bool = True) -> tuple[np
     """F(x) and log f(x) of x (N,) for params (N, 3 M)."""
     logits, loc, log_scale = np.split(params, 3, axis=-1)
     log_weights = special.log_softmax(logits, axis=-1)
-    scale = np.exp(log_scale) if scaled else np.abs(log_scale) + 1e-3
+    scale = np.exp(log_scale) if scaled else log_scale
     t = (x[:, None] - loc) / scale
-    log_f = special.logsumexp(log_weights + _log_normal(t) - np.log(scale), axis=-1)
+    log_f = special.logsumexp(log_weights + _log_normal(t) - np.log(np.abs(scale)), axis=-1)
     return (np.exp(log_weights) * special.ndtr(t)).sum(-1), log_f
 
 

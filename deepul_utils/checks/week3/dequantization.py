@@ -198,7 +198,10 @@ def bits(student: Any, case: Any, seed: int) -> None:
                 "channels are dimensions too: D log K counts C * H * W of them": answer(log_k=pixels * math.log(K)),
             }
         if len(shape) > 1:
-            causes |= {"D is the product of all sides, not their sum or one of them": answer(dims=len(shape))}
+            causes |= {
+                f"D is the product of all sides, not {what}": answer(dims=D, log_k=D * math.log(K))
+                for what, D in {"their sum": sum(shape), "the last of them": shape[-1]}.items()
+            }
         got = student.bits_per_dim(log_p_z, log_det, shape, K)
         # one mean for a whole batch is told apart from a wrong formula
         causes |= {"the mean over the batch: one number for each example": right.mean()}

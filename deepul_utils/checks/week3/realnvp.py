@@ -63,16 +63,17 @@ class _Net:
 
 
 def _mask(rng: np.random.Generator, dims: int) -> np.ndarray:
-    """A random mask, half of which is 1."""
-    mask = np.zeros(dims)
-    mask[rng.permutation(dims)[: max(1, dims // 2)]] = 1
-    return mask
+    """A random mask, half of which is 1, some of it in either half: no fixed half is the right one."""
+    while True:
+        mask = rng.permutation(np.arange(dims) < dims // 2).astype(float)
+        if 0 < mask[: dims // 2].sum() < dims // 2:
+            return mask
 
 
 @question("realnvp.coupling", points=4, withholds=("deepul_utils.transforms.coupling.Coupling",))
 def coupling(student: Any, case: Any, seed: int) -> None:
     rng = np.random.default_rng(seed)
-    D = int(rng.integers(4, 7))
+    D = int(rng.choice([4, 6]))
 
     def made(mask: np.ndarray) -> tuple[_Net, Any, np.ndarray, np.ndarray]:
         net = _Net(rng, len(mask))
@@ -84,6 +85,8 @@ def coupling(student: Any, case: Any, seed: int) -> None:
         net, layer, x, m = made(mask)
         (s, t), (s_all, t_all), (s_other, t_other) = net(x * m), net(x), net(x * (1 - m))
         right = m * x + (1 - m) * (np.exp(s) * x + t)
+        half = np.arange(len(m)) < len(m) // 2
+        s_half, t_half = net(x * half)
         z, log_det = laws.parts(layer.forward(torch.tensor(x)), "`forward`")
         causes = {
             "the network sees all of x, also what it changes: hand it mask * x": (
@@ -91,6 +94,9 @@ def coupling(student: Any, case: Any, seed: int) -> None:
             ),
             "what stays and what changes are exchanged: 1 in the mask means that a dimension stays": (
                 (1 - m) * x + m * (np.exp(s_other) * x + t_other)
+            ),
+            "the first half stays whatever the mask is: keep the dimensions where it is 1": (
+                np.where(half, x, np.exp(s_half) * x + t_half)
             ),
             "what stays is scaled and shifted as well: cover it with the mask": np.exp(s) * x + t,
             "what stays is shifted: t belongs to the others alone": m * x + (1 - m) * np.exp(s) * x + t,
@@ -116,7 +122,8 @@ def coupling(student: Any, case: Any, seed: int) -> None:
         net, layer, x, m = made(mask)
         s, t = net(x * m)
         z = m * x + (1 - m) * (np.exp(s) * x + t)
-        (s_all, t_all), (s_other, t_other) = net(z), net(z * (1 - m))
+        half = np.arange(len(m)) < len(m) // 2
+        (s_all, t_all), (s_other, t_other), (s_half, t_half) = net(z), net(z * (1 - m)), net(z * half)
         causes = {
             "the complementary mask: the inverse must see the same half as forward did, which is still there": (
                 (1 - m) * z + m * (z - t_other) * np.exp(-s_other)
@@ -127,6 +134,9 @@ def coupling(student: Any, case: Any, seed: int) -> None:
             "the network sees all of z: hand it mask * z, which is mask * x": (
                 m * z + (1 - m) * (z - t_all) * np.exp(-s_all)
             ),
+            "the first half stays whatever the mask is: what stayed is where it is 1": (
+                np.where(half, z, (z - t_half) * np.exp(-s_half))
+            ),
             "this is forward again": m * z + (1 - m) * (np.exp(s) * z + t),
             "the wrong order: first subtract t, then divide by exp(s)": m * z + (1 - m) * (z * np.exp(-s) - t),
             "divide by exp(s), that is multiply by exp(-s)": m * z + (1 - m) * (z - t) * np.exp(s),
@@ -134,15 +144,16 @@ def coupling(student: Any, case: Any, seed: int) -> None:
         laws.matches(layer.inverse(torch.tensor(z)), x, what="inverse(z)", tolerance=_EXACT, causes=causes)
 
     with case("forward, two dimensions"):
-        forward(np.array([1.0, 0.0]))
+        forward(np.array([0.0, 1.0]))
     with case(f"forward, {D} dimensions", weight=2):
         forward(_mask(rng, D))
     with case("inverse, two dimensions"):
         inverse(np.array([0.0, 1.0]))
     with case(f"inverse, {D} dimensions", weight=2):
         inverse(_mask(rng, D))
-    with case("log_det against differences of z"):
+    with case("inverse undoes forward, and log_det fits differences of z"):
         _, layer, x, _ = made(_mask(rng, D))
+        laws.invertible(lambda x: layer.forward(torch.tensor(x)), lambda z: layer.inverse(torch.tensor(z)), x)
         laws.log_det(lambda x: layer.forward(torch.tensor(x)), x)
 
 

@@ -161,6 +161,14 @@ def one_mixture(x, first, weights):
     return np.stack([z for z, _ in parts], 1), sum(f for _, f in parts)
 
 
+def logs_as_scales(x, first, weights):
+    z = []
+    for i, params in enumerate((first[None], mlp(x[:, :1], weights))):
+        logits, loc, scale = np.split(params, 3, axis=-1)
+        z.append((special.softmax(logits, -1) * special.ndtr((x[:, i, None] - loc) / scale)).sum(-1))
+    return np.stack(z, 1), flow_numpy(x, first, weights)[1]
+
+
 def logs_of_zero(x, first, weights):
     """Right near the means; far away the density rounds to 0."""
     z, log_det = flow_numpy(x, first, weights)
@@ -244,6 +252,7 @@ class TestAnswers(Answers):
         ("flow", flowed(second=lambda x, z0, first: x[:, 1:]), "not x_1"),
         ("flow", flowed(z=lambda z: z[:, ::-1]), "the columns are exchanged"),
         ("flow", one_mixture, "a mixture of its own for each x_0"),
+        ("flow", logs_as_scales, "the third part holds logarithms"),
         ("flow", logs_of_zero, "-inf"),
         ("flow", lambda *given: flow_numpy(*given)[1], "z and log_det"),
         ("sample", sampled(lambda x0, u: 0 * x0), "x_1 does not see the x_0 that was drawn"),

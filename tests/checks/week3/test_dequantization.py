@@ -242,6 +242,8 @@ class TestAnswers(Answers):
             lambda p, d, shape, K: -(p + d - math.prod(shape) * np.log(K)) / (pixels(shape) * np.log(2)),
             "channels are dimensions too: divide by",
         ),
+        ("bits", bits_with(dims=sum), "the product of all sides, not their sum"),
+        ("bits", bits_with(dims=lambda shape: shape[-1]), "the product of all sides, not the last of them"),
         ("bits", bits_with(dims=pixels), "channels are dimensions too, in D log K"),
         (
             "bits",

@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+import pytest
 import safetensors.torch
 import torch
 from answers import Answers
@@ -141,12 +142,35 @@ def complementary(layer, m, z):
     return (1 - m) * z + m * (z - t) * (-s).exp()
 
 
+def first_half(direction):
+    """One direction of a coupling that keeps the first half, whatever its mask is."""
+
+    def answer(layer, m, x):
+        half = (torch.arange(len(m)) < len(m) // 2).to(m)
+        return direction(Coupling(half, layer.net), x)
+
+    return answer
+
+
+FIRST_HALF = coupled(first_half(Coupling.forward), first_half(Coupling.inverse))
+
+
 def undone(change):
     def inverse(layer, m, z):
         s, t = st(layer, m * z)
         return m * z + (1 - m) * change(z, s, t)
 
     return coupled(inverse=inverse)
+
+
+def seeing_the_changed(layer, m, z):
+    s, t = st(layer, (1 - m) * z)
+    return m * z + (1 - m) * (z - t) * (-s).exp()
+
+
+def with_shift(layer, m, x):
+    s, t = st(layer, m * x)
+    return m * x + (1 - m) * (s.exp() * x + t), ((1 - m) * (s + t)).sum(1)
 
 
 def seeing_all(layer, m, z):
@@ -199,6 +223,11 @@ def permuted(*axes):
 def unlike(z):
     B, C, H, W = z.shape
     return z.reshape(B, 2, 2, C // 4, H, W).permute(0, 3, 4, 1, 5, 2).reshape(B, C // 4, 2 * H, 2 * W)
+
+
+def turned(z):
+    B, C, H, W = z.shape
+    return F.pixel_shuffle(z.view(B, C // 4, 2, 2, H, W).transpose(2, 3).reshape(z.shape), 2)
 
 
 def grown(z):
@@ -379,8 +408,12 @@ class TestAnswers(Answers):
         ("coupling", with_log_det(lambda s, m: ((1 - m) * s).sum(1).exp()), "this is the determinant"),
         ("coupling", with_log_det(lambda s, m: ((1 - m) * s).sum()), "not over the batch"),
         ("coupling", with_log_det(lambda s, m: (1 - m) * s), "one number for each example"),
+        ("coupling", coupled(with_shift), "the shift has no part in it"),
         ("coupling", coupled(other_half), "what stays and what changes are exchanged"),
+        ("coupling", FIRST_HALF, "keep the dimensions where it is 1"),
+        ("coupling", coupled(inverse=first_half(Coupling.inverse)), "what stayed is where it is 1"),
         ("coupling", with_z(lambda layer, m, x, s, t: s.exp() * x + t), "what stays is scaled and shifted"),
+        ("coupling", with_z(lambda layer, m, x, s, t: m * x + (1 - m) * s.exp() * x + t), "what stays is shifted"),
         ("coupling", with_z(lambda layer, m, x, s, t: m * x + (1 - m) * (s * x + t)), "s is a logarithm"),
         (
             "coupling",
@@ -395,6 +428,7 @@ class TestAnswers(Answers):
         ("coupling", with_z(lambda layer, m, x, s, t: (1 - m) * (s.exp() * x + t)), "the half that stays is missing"),
         ("coupling", coupled(lambda layer, m, x: m * x), "should return z and log_det"),
         ("coupling", coupled(inverse=complementary), "the complementary mask"),
+        ("coupling", coupled(inverse=seeing_the_changed), "the network sees the half that was changed"),
         ("coupling", coupled(inverse=seeing_all), "the network sees all of z"),
         ("coupling", undone(lambda z, s, t: z * s.exp() + t), "this is forward again"),
         ("coupling", undone(lambda z, s, t: z * (-s).exp() - t), "the wrong order"),
@@ -403,6 +437,7 @@ class TestAnswers(Answers):
         ("squeeze", squeezed(permuted(0, 3, 5, 1, 2, 4)), "the channels of x run fastest"),
         ("squeeze", squeezed(permuted(0, 1, 5, 3, 2, 4)), "rows and columns of the block are exchanged"),
         ("squeeze", squeezed(back=unlike), "they must match"),
+        ("squeeze", squeezed(back=turned), "inverse exchanges rows and columns of the blocks"),
         ("squeeze", squeezed(back=grown), "the same axes, permuted back"),
         ("squeeze", squeezed(log_det=lambda x: torch.zeros(())), "(B,) zeros"),
         ("squeeze", squeezed(log_det=lambda x: torch.full((len(x),), math.log(4.0))), "only change their places"),
@@ -413,6 +448,7 @@ class TestAnswers(Answers):
             normed(started=lambda self, std, mean: (-2 * std.log(), -mean / std**2)),
             "not by the variance",
         ),
+        ("act_norm", normed(started=lambda self, std, mean: (0 * std, -mean)), "the scale is missing"),
         ("act_norm", normed(started=lambda self, std, mean: (0 * std, 0 * mean)), "x leaves as it came"),
         ("act_norm", normed(share=lambda self, x: self.log_scale.sum().expand(len(x))), "H W is missing"),
         ("act_norm", normed(share=lambda self, x: -ActNorm.share(self, x)), "the sign: the scale is 1 / s"),
@@ -463,10 +499,111 @@ class TestAnswers(Answers):
         return QUESTIONS[f"{cls.notebook}.{question}"].judge(student, seed)
 
 
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize(
+    "answer", [coupled(other_half), coupled(first_half(Coupling.forward)), coupled(inverse=complementary), FIRST_HALF]
+)
+def test_the_wrong_half_even_in_one_direction_costs_half_of_the_points(answer, seed):
+    assert TestAnswers.judge("coupling", answer, seed).score <= 2
+
+
 def test_without_weights_the_remedy_is_told():
     outcome = QUESTIONS["realnvp.trained"].judge(NotebookStudent({"build_model": Stack}), 0, {})
     assert outcome.score == 0
     assert 'save("realnvp.safetensors", model.state_dict())' in outcome.cases[0].message
+
+
+# The trained model: here, instead of MNIST, images of 4 x 4 pixels that are 100 or 101, 1 bit each
+
+
+class Quantile(nn.Module):
+    """z = Phi^-1((y - low) / width): a uniform density, of log2(width) bits for each pixel."""
+
+    def __init__(self):
+        super().__init__()
+        self.low, self.width = nn.Parameter(torch.zeros(())), nn.Parameter(torch.ones(()))
+
+    def forward(self, y):
+        z = torch.special.ndtri((y - self.low) / self.width)
+        log_slope = z.square() / 2 + math.log(2 * math.pi) / 2 - self.width.log()
+        return z, log_slope.flatten(1).sum(1)
+
+    def inverse(self, z):
+        return self.low + self.width * torch.special.ndtr(z)
+
+
+def layered():
+    """The homework's layers, which the first batch makes a Gaussian of the data's variance, of 1.25 bits."""
+    coupling = Coupling(board(2, 2, 0).expand(4, 2, 2).clone(), nn.Conv2d(4, 8, 1))
+    for parameter in coupling.net.parameters():
+        nn.init.zeros_(parameter)
+    return Stack([AsImage(), Squeeze(), ActNorm(4), coupling])
+
+
+class AsImage(nn.Module):
+    def forward(self, x):
+        return x[:, None], x.new_zeros(len(x))
+
+    def inverse(self, z):
+        return z[:, 0]
+
+
+class Lying(Quantile):
+    def forward(self, y):
+        z, log_det = super().forward(y)
+        return z, log_det + y[0].numel() * math.log(2)
+
+
+@pytest.fixture
+def grey(monkeypatch):
+    images = np.random.default_rng(0).integers(100, 102, (600, 4, 4)).astype(np.uint8)
+    monkeypatch.setattr(realnvp, "mnist", lambda: (images[:200], images[200:]))
+    return torch.tensor(images[:200]).double()
+
+
+def judged(build, state, seed=0):
+    weights = {"realnvp.safetensors": safetensors.torch.save(state)}
+    return QUESTIONS["realnvp.trained"].judge(NotebookStudent({"build_model": build}), seed, weights)
+
+
+@pytest.mark.parametrize(
+    ("width", "score", "told"),
+    [
+        (2.0, 4, ""),
+        (2.7, 4, ""),
+        (2.8, 2, "the test loss is 1.48"),
+        (3.0, 2, "the test loss is 1.58"),
+        (3.1, 1, "the test loss is 1.63"),
+        (3.4, 1, "the test loss is 1.76"),
+        (3.6, 0, "the test loss is 1.84"),
+    ],
+)
+def test_points_go_by_the_bits_of_the_model(grey, width, score, told):
+    outcome = judged(Quantile, {"low": torch.tensor(100.0), "width": torch.tensor(width)})
+    assert outcome.score == score
+    assert told in outcome.cases[-1].message
+
+
+def test_a_model_of_other_layers_gets_its_points(grey):
+    model = layered().double()
+    model(grey + torch.rand(grey.shape, dtype=torch.float64))
+    outcome = judged(layered, model.float().state_dict())
+    assert [case.message for case in outcome.cases if not case.passed] == []
+    assert outcome.score == 4
+
+
+def test_a_log_det_that_lies_gets_no_point(grey):
+    """It has 2.58 bits for each pixel and claims 1.58, which two points are given for."""
+    outcome = judged(Lying, {"low": torch.tensor(100.0), "width": torch.tensor(6.0)})
+    assert outcome.score == 0
+    assert "log_det of a test image should be" in outcome.cases[0].message
+
+
+def test_what_no_honest_model_reaches_gets_no_point(grey, monkeypatch):
+    monkeypatch.setattr(realnvp, "mnist", lambda: (None, np.full((400, 4, 4), 100)))
+    outcome = judged(Quantile, {"low": torch.tensor(100.0), "width": torch.tensor(1.0)})
+    assert outcome.score == 0
+    assert "train on the training data only" in outcome.cases[0].message
 
 
 def test_nobody_knows_which_images_are_tested(monkeypatch):
