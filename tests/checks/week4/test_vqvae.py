@@ -333,6 +333,7 @@ class TestAnswers(Answers):
         ("moving_average", averaged(codes=lambda N, S, n, s, e: or_before(n, s, e)), "the means of this batch"),
         ("moving_average", averaged(codes=lambda N, S, n, s, e: s / n[:, None]), "divides 0 by 0"),
         ("moving_average", averaged_codes, "are averaged themselves"),
+        ("moving_average", lambda *given: [averaged()(*given)[i] for i in (1, 0, 2)], "should have the shapes"),
         ("moving_average", indexed, "only the last is added"),
         ("moving_average", functools.partial(indexed, count=True), "for the counts too"),
         ("moving_average", smoothed, "smoothed by an epsilon"),
