@@ -178,6 +178,11 @@ def seeing_all(layer, m, z):
     return m * z + (1 - m) * (z - t) * (-s).exp()
 
 
+def seeing_changed(layer, m, z):
+    s, t = st(layer, (1 - m) * z)
+    return m * z + (1 - m) * (z - t) * (-s).exp()
+
+
 class Squeeze(nn.Module):
     def forward(self, x):
         return F.pixel_unshuffle(x, 2), x.new_zeros(len(x))
@@ -296,6 +301,15 @@ def normed(**methods):
     return type("Wrong", (ActNorm,), methods)
 
 
+def of_the_batch(self, x):
+    return [moment.expand(x.shape[1]) for moment in torch.std_mean(x, correction=0)]
+
+
+def of_each_pixel(self, x):
+    std, mean = torch.std_mean(x, 0, correction=0)
+    return (x - mean) / std, x.new_zeros(len(x))
+
+
 def every_time(self, x):
     self.initialised.fill_(False)
     return ActNorm.forward(self, x)
@@ -409,11 +423,17 @@ class TestAnswers(Answers):
         ("coupling", with_log_det(lambda s, m: ((1 - m) * s).sum()), "not over the batch"),
         ("coupling", with_log_det(lambda s, m: (1 - m) * s), "one number for each example"),
         ("coupling", coupled(with_shift), "the shift has no part in it"),
+        (
+            "coupling",
+            coupled(lambda layer, m, x: (Coupling.forward(layer, x)[0], ((1 - m) * sum(st(layer, m * x))).sum(1))),
+            "the shift has no part in it",
+        ),
         ("coupling", coupled(other_half), "what stays and what changes are exchanged"),
         ("coupling", FIRST_HALF, "keep the dimensions where it is 1"),
         ("coupling", coupled(inverse=first_half(Coupling.inverse)), "what stayed is where it is 1"),
         ("coupling", with_z(lambda layer, m, x, s, t: s.exp() * x + t), "what stays is scaled and shifted"),
         ("coupling", with_z(lambda layer, m, x, s, t: m * x + (1 - m) * s.exp() * x + t), "what stays is shifted"),
+        ("coupling", with_z(lambda layer, m, x, s, t: m * x + (1 - m) * s.exp() * x + t), "what stays is shifted: t"),
         ("coupling", with_z(lambda layer, m, x, s, t: m * x + (1 - m) * (s * x + t)), "s is a logarithm"),
         (
             "coupling",
@@ -430,12 +450,14 @@ class TestAnswers(Answers):
         ("coupling", coupled(inverse=complementary), "the complementary mask"),
         ("coupling", coupled(inverse=seeing_the_changed), "the network sees the half that was changed"),
         ("coupling", coupled(inverse=seeing_all), "the network sees all of z"),
+        ("coupling", coupled(inverse=seeing_changed), "the network sees the half that was changed"),
         ("coupling", undone(lambda z, s, t: z * s.exp() + t), "this is forward again"),
         ("coupling", undone(lambda z, s, t: z * (-s).exp() - t), "the wrong order"),
         ("coupling", undone(lambda z, s, t: (z - t) * s.exp()), "multiply by exp(-s)"),
         ("squeeze", squeezed(lambda x, shape: x.reshape(shape)), "a reshape alone"),
         ("squeeze", squeezed(permuted(0, 3, 5, 1, 2, 4)), "the channels of x run fastest"),
         ("squeeze", squeezed(permuted(0, 1, 5, 3, 2, 4)), "rows and columns of the block are exchanged"),
+        ("squeeze", squeezed(lambda x, shape: F.pixel_unshuffle(x, 2).mT), "height and width are exchanged"),
         ("squeeze", squeezed(back=unlike), "they must match"),
         ("squeeze", squeezed(back=turned), "inverse exchanges rows and columns of the blocks"),
         ("squeeze", squeezed(back=grown), "the same axes, permuted back"),
@@ -452,6 +474,18 @@ class TestAnswers(Answers):
         ("act_norm", normed(started=lambda self, std, mean: (0 * std, 0 * mean)), "x leaves as it came"),
         ("act_norm", normed(share=lambda self, x: self.log_scale.sum().expand(len(x))), "H W is missing"),
         ("act_norm", normed(share=lambda self, x: -ActNorm.share(self, x)), "the sign: the scale is 1 / s"),
+        ("act_norm", normed(statistics=of_the_batch), "one mean and deviation for each channel"),
+        ("act_norm", normed(forward=of_each_pixel), "over examples *and* pixels"),
+        (
+            "act_norm",
+            normed(share=lambda self, x: ActNorm.share(self, x) / x.shape[1]),
+            "sum over the channels, no mean",
+        ),
+        (
+            "act_norm",
+            normed(share=lambda self, x: (x.shape[2:].numel() * self.log_scale.exp().sum()).expand(len(x))),
+            "not the scale itself",
+        ),
         ("act_norm", normed(share=lambda self, x: len(x) * ActNorm.share(self, x)), "examples of a batch do not count"),
         ("act_norm", normed(share=lambda self, x: ActNorm.share(self, x)[0]), "should have shape"),
         ("act_norm", normed(forward=every_time), "only the first one may"),
@@ -468,6 +502,8 @@ class TestAnswers(Answers):
         ("stack", stacked(lambda each: each[0]), "the first layer's log_det alone"),
         ("stack", stacked(lambda each: each.prod(0)), "added, not multiplied"),
         ("stack", stacked(lambda each: each.mean(0)), "the mean over the layers"),
+        ("stack", stacked(lambda each: -each.sum(0)), "the sign"),
+        ("stack", stacked(forward=lambda self, x: self.layers[-1](x)), "only the last layer"),
         ("stack", stacked(inverse=in_forward_order), "inverted in forward order"),
         ("stack", stacked(inverse=lambda self, z: Stack.forward(self, z)[0]), "this is forward"),
         (
@@ -485,6 +521,13 @@ class TestAnswers(Answers):
             "log_prob",
             lambda latents, log_det: log_det - sum(z.flatten(1).square().sum(1) for z in latents) / 2,
             "log(2 pi) is missing",
+        ),
+        (
+            "log_prob",
+            lambda latents, log_det: (
+                log_det - sum((z**2).flatten(1).sum(1) for z in latents) / 2 - math.log(math.tau) / 2
+            ),
+            "the constant is there once",
         ),
         (
             "log_prob",
