@@ -1,6 +1,7 @@
 """Chapters show the recorded runs of book/results as they are now."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -50,3 +51,29 @@ def test_vae_shows_its_runs_on_the_plane():
         kl = sum(one["parts"]["kl"] for one in run["runs"]) / len(run["runs"])
         shown = [round(value, digits) for value, digits in zip((run["test_loss"], kl), (4, 3), strict=True)]
         assert list(map(float, rows[name][:2])) == shown, "run `make execute`"
+
+
+@pytest.mark.parametrize(
+    ("chapter", "name", "most"),
+    [
+        ("autoregressive_flows", "autoregressive-flow-smiley", 1.36),
+        ("autoregressive_flows", "autoregressive-flow-half-moons", 1.10),
+        ("realnvp", "realnvp-smiley", 1.39),
+        ("realnvp", "realnvp-half-moons", 1.08),
+        ("glow_and_beyond", "mixture-coupling-smiley", 0.03),  # above the floor
+        ("glow_and_beyond", "mixture-coupling-half-moons", 0.03),
+    ],
+)
+def test_flows_show_their_runs_on_the_plane(chapter, name, most):
+    run = json.loads((ROOT / f"book/results/{name}.json").read_text(encoding="utf-8"))
+    losses = [one["test_loss"] for one in run["runs"]]
+    mean = sum(losses) / 3
+    assert len(losses) == 3
+    assert mean - (run["floor"] if name.startswith("mixture") else 0) <= most
+    model, data = re.fullmatch("(.*)-(smiley|half-moons)", name).groups()
+    cells = read(ROOT / f"book/week3_flows/{chapter}.ipynb").cells
+    table = next(cell for cell in cells if f'recorded(f"{model}-' in cell.source).outputs[0].text
+    row = next(row for row in table.splitlines() if data in row)
+    shown = re.findall(r"\d\.\d{3}", row)
+    assert shown[0] == f"{mean:.3f}", "run `make execute`"
+    assert {f"{loss:.3f}" for loss in (run["floor"], min(losses), max(losses))} <= set(shown), "run `make execute`"
