@@ -33,8 +33,12 @@ _TEMPLATE = "overview.html"
 
 # What a person should look at, by what the grader's sentences say; the first that fits.
 _LOOK = {
-    "Could not be graded": re.compile(r"nothing in it could be graded|could not be judged"),
-    "Time, memory, or Python that ended": re.compile(r"took longer than|is used up|ended the Python|GiB of memory"),
+    "Could not be graded": re.compile(r"nothing in it could be graded|no check of this course judges"),
+    "Broken Python, or answers that could not be read": re.compile(r"broke the Python|gave no answer"),
+    "Time, memory, or Python that ended": re.compile(
+        r"took longer than|is used up|ended the Python|the Python that held it ended"
+        r"|GiB of memory|processes and threads|MemoryError|can't allocate memory"
+    ),
     "Odd cells: changed tests, copies, missing ones": re.compile(r"its own text is back|is there \d+ times|it is back"),
     "Odd models": re.compile(r"trained on the test data|remember earlier calls|other examples of its batch"),
     "Files that are no notebook of the week": re.compile(r"is no notebook of"),
@@ -149,17 +153,25 @@ def to_look_at(submissions: Iterable[Submission]) -> dict[str, list[tuple[Submis
     kinds = ["Not graded", *_LOOK, slow, written]
     found: dict[str, list[tuple[Submission, str]]] = {kind: [] for kind in kinds}
     for one in submissions:
-        judged = [case["message"] for outcome in one.outcomes.values() for case in outcome["cases"]]
-        odd = [message for message in judged if _LOOK["Odd models"].search(message)]
-        for sentence in dict.fromkeys([*one.problems, *odd]):
-            if one.score is None:
-                found["Not graded"].append((one, sentence))
-            elif kind := next((kind for kind, pattern in _LOOK.items() if pattern.search(sentence)), None):
-                found[kind].append((one, sentence[:_MESSAGE]))
+        said: dict[str, list[str]] = {kind: [] for kind in kinds}
+        for sentence in one.problems:
+            if kind := "Not graded" if one.score is None else _kind(sentence):
+                said[kind].append(sentence)
+        for question, case in ((name, case) for name, outcome in one.outcomes.items() for case in outcome["cases"]):
+            kind = _kind(case["message"]) if one.score is not None else None
+            if kind and not any(other.startswith(f"{question}: ") for other in said[kind]):  # once for all its cases
+                said[kind].append(f"{question}: {case['name']}: {case['message']}")
         if one.seconds > max(10.0, _SLOW * usual):
-            found[slow].append((one, f"{one.seconds:.0f} s"))
-        found[written] += [(one, answer) for answer in one.waiting]
+            said[slow].append(f"{one.seconds:.0f} s")
+        said[written] += one.waiting
+        for kind, sentences in said.items():
+            found[kind] += [(one, sentence[:_MESSAGE]) for sentence in dict.fromkeys(sentences)]
     return {kind: sentences for kind, sentences in found.items() if sentences}
+
+
+def _kind(sentence: str) -> str | None:
+    """What kind of thing to look at a sentence of the grader's is; None where it is none."""
+    return next((kind for kind, pattern in _LOOK.items() if pattern.search(sentence)), None)
 
 
 def bins(submissions: Iterable[Submission], points: float) -> list[int]:

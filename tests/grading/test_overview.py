@@ -1,22 +1,34 @@
 """The page and the table of a graded week: right numbers, what needs a person, and nothing that runs or loads."""
 
+import contextlib
 import csv
 import re
+from queue import Empty
+from types import SimpleNamespace
 
 import nbformat
+import numpy as np
+import psutil
 import pytest
 import tiny_homework
+import torch
+from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_notebook
 from nbgrader.api import Gradebook
 from typer.testing import CliRunner
 
+from deepul_utils.checks import trained
+from deepul_utils.checks.laws import LawBroken
 from deepul_utils.checks.question import CaseResult, Outcome
+from deepul_utils.checks.student import NotebookStudent, StudentFailed
 from deepul_utils.cli import app
 from deepul_utils.course.release import generate
-from deepul_utils.grading import names, overview
+from deepul_utils.grading import kernel, names, overview
 from deepul_utils.grading.export import ExportError
-from deepul_utils.grading.judge import _stopped, _verdict
-from deepul_utils.grading.record import NOTES
+from deepul_utils.grading.judge import _stopped, _unknown, _verdict
+from deepul_utils.grading.record import NOTES, read
+from deepul_utils.grading.report import outcome_of, problems
+from deepul_utils.grading.sandbox import Limits, SandboxedProcess
 
 WEEK = tiny_homework.WEEK
 EVIL = "=HYPERLINK(1)<img src=x onerror=steal()>"
@@ -115,6 +127,131 @@ def test_what_needs_a_person(gathered):
         "Much slower than the usual 2 s": [("cas", "41 s")],
         "Written answers to read": [("ada", "sums-why")],
     }
+
+
+def look(messages=("", ""), **options):
+    """What there is to look at, by kind, where the cases of `double` said these."""
+    marked = notebook(messages, ("", ""), **options)
+    cells = [outcome for outcome in map(outcome_of, marked.cells) if outcome]
+    one = overview.Submission("ada", score=1.0, outcomes={outcome["question"]: outcome for outcome in cells})
+    one.problems = problems(marked, marked.metadata[NOTES])
+    return {kind: [text for _, text in sentences] for kind, sentences in overview.to_look_at([one]).items()}
+
+
+class Kernel(kernel.Kernel):
+    """One whose process has `ended`, or used too much, and whose sockets brought this `reply`, or none."""
+
+    def __init__(self, ended=False, reply=None, excess=""):
+        self._reply, self.computed = lambda request: reply, 0.0
+        self._process = SimpleNamespace(
+            processes=lambda: [] if ended else [psutil.Process()],
+            interrupt=lambda: None,
+            end=lambda: None,
+            excess=lambda: excess,
+        )
+        silent = ended or excess
+        self._client = SimpleNamespace(get_iopub_msg=lambda timeout: self._idle(silent or not timeout))
+
+    def _idle(self, silent):
+        if silent:
+            raise Empty
+        return {"parent_header": {"msg_id": "1"}, "content": {"execution_state": "idle"}, "msg_type": "status"}
+
+    def _execute(self, code, **options):
+        return "1"
+
+
+def called(timeout=1.0, **kernel):
+    """What the check is told where a kernel like this is asked for `double`."""
+    with pytest.raises(StudentFailed) as said:
+        Kernel(**kernel).ask(None, "double", (0,), {}, timeout)
+    return str(said.value)
+
+
+def raised(allocates):
+    """What it is told where `double` takes more memory than there is."""
+    with pytest.raises(StudentFailed) as said:
+        NotebookStudent({"double": allocates}).double(1 << 55)
+    return str(said.value)
+
+
+def excess(**limits):
+    """What a sandbox finds to be too much in this very process."""
+    process = object.__new__(SandboxedProcess)
+    process._sandbox = SimpleNamespace(limits=Limits(**limits), kernel_processes=lambda: [psutil.Process()])
+    return process.excess()
+
+
+BROKEN, ENDED = "Broken Python, or answers that could not be read", "Time, memory, or Python that ended"
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        (BROKEN, lambda: called(reply=None)),
+        (BROKEN, lambda: called(reply={"user_expressions": {"answer": {"data": {"text/plain": "[["}}}})),
+        (BROKEN, lambda: f"`double` {Kernel(reply=None).run('', 1.0).stopped}"),
+        (ENDED, lambda: called(ended=True)),
+        (ENDED, lambda: called(timeout=0.0)),
+        (ENDED, lambda: called(excess=excess(memory=1 << 20))),
+        (ENDED, lambda: called(excess=excess(processes=0))),
+        (ENDED, lambda: raised(bytearray)),
+        (ENDED, lambda: raised(np.zeros)),
+        (ENDED, lambda: raised(torch.zeros)),
+    ],
+)
+def test_a_case_that_broke_or_ended_python_reaches_a_person(monkeypatch, kind, message):
+    """By the sentences that the grader says itself, also where the question's first case failed otherwise."""
+    monkeypatch.setattr(kernel, "GRACE", -1.0)
+    said = message()
+    assert look((said, said)) == {kind: [f"sums.double: twice 0: {said}"]}
+    assert look(("be 0", said)) == {kind: [f"sums.double: twice 3: {said}"]}
+    assert look(("be 0", "be 6")) == {}
+
+
+def test_a_cell_that_broke_python_reaches_a_person():
+    broken = new_code_cell("...", outputs=[_stopped(f"a cell {Kernel(reply=None).run('', 1.0).stopped}")])
+    assert look(cells=[broken]) == {BROKEN: ["a cell broke the Python that ran it"]}
+
+
+def test_what_could_not_be_graded_reaches_a_person(tmp_path):
+    path = tmp_path / "sums.ipynb"
+    path.write_text('{"cells": [')
+    [note] = read(path).metadata[NOTES]
+    assert look(notes=[note]) == {"Could not be graded": [note]}
+    why = _unknown(NotebookNode(grade_id="sums-dubble", points=2)).cases[0].message
+    assert look((why, why)) == {"Could not be graded": [f"sums.double: twice 0: {why}"]}
+
+
+def test_odd_models_reach_a_person():
+    def loss_of(loss):
+        results = []
+
+        @contextlib.contextmanager
+        def case(name, weight):
+            with pytest.raises(LawBroken) as said:
+                yield
+            results.append(str(said.value))
+
+        trained.limits(case, lambda: loss, {2.0: 1.0}, implausible=1.0)
+        return results[0]
+
+    assert look(("be 0", said := loss_of(0.5))) == {"Odd models": [f"sums.double: twice 3: {said}"]}
+    assert look(("be 0", loss_of(3.0))) == {}
+
+
+def test_files_that_are_no_notebook_of_the_week_reach_a_person(course):
+    found = overview.gather(course, course, WEEK)[0]
+    path = course / "submitted" / "ada" / WEEK / "sums (1).ipynb"
+    path.write_text("{}")
+    try:
+        again = overview.gather(course, course, WEEK)[0]
+    finally:
+        path.unlink()
+    kind = "Files that are no notebook of the week"
+    assert kind not in overview.to_look_at(found)
+    [(one, said)] = overview.to_look_at(again)[kind]
+    assert (one.student, said.split(" is no notebook")[0]) == ("ada", "sums (1).ipynb")
 
 
 def test_scores_fall_into_tenths(gathered):
