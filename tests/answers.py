@@ -1,5 +1,6 @@
 """What the tests of each homework's checks share: right answers, however written, and wrong ones, told their cause."""
 
+from deepul_utils.checks import laws
 from deepul_utils.checks.question import QUESTIONS
 from deepul_utils.checks.student import NotebookStudent
 
@@ -62,6 +63,24 @@ class Answers:
         outcome = self.judge(question, answer, seed)
         assert outcome.score < outcome.points
         assert cause in "\n".join(case.message for case in outcome.cases)
+
+    def test_each_cause_is_told_to_a_wrong_answer(self, question, monkeypatch):
+        """Of those that the check hands to `laws.matches`."""
+        known, told, matches = set(), set(), laws.matches
+
+        def noted(*args, causes=None, **options):
+            known.update(causes or {})
+            matches(*args, causes=causes, **options)
+
+        monkeypatch.setattr(laws, "matches", noted)
+        # A right answer comes to every comparison, a wrong one only to the first that it fails in each case.
+        self.judge(question, next(answer for asked, _, answer in self.right if asked == question))
+        for answer in [answer for asked, answer, _ in self.wrong if asked == question]:
+            if known <= told:
+                break
+            lines = [line for case in self.judge(question, answer).cases for line in case.message.splitlines()]
+            told.update(line.removeprefix(laws.CAUSE) for line in lines if line.startswith(laws.CAUSE))
+        assert known - told == set()
 
     def test_no_answer_gets_no_point(self, question):
         def unanswered(*args):
