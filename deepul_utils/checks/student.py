@@ -19,6 +19,8 @@ from typing import Any
 import numpy as np
 import torch
 
+_LINES = 3  # of a student's traceback
+
 
 class StudentFailed(Exception):
     """The student's code gave no usable answer; the message says why, in the student's terms."""
@@ -180,10 +182,13 @@ class Desk:
         return [(f, line) for f, line in traceback.walk_tb(error.__traceback__) if f.f_globals is self._namespace]
 
     def _where(self, error: BaseException) -> str:
-        for frame, number in reversed(self._frames(error)):
-            line = linecache.getline(frame.f_code.co_filename, number).strip()
-            return f"\nin the line: {line}" if line else ""
-        return ""
+        """The notebook's own lines on the way to `error`, each once: the last few of them."""
+        functions: dict[tuple[str, int], str] = {}  # a comprehension, which is one too, is in another's line
+        for frame, number in self._frames(error):
+            functions.setdefault((frame.f_code.co_filename, number), frame.f_code.co_name)
+        said = [(name, line) for at, name in functions.items() if (line := linecache.getline(*at).strip())]
+        lines = [f"\nin {f'`{name}`' if count else 'the line'}: {line}" for count, (name, line) in enumerate(said)]
+        return "".join(lines[-_LINES:])
 
     def _plain(self, answer: Any, name: str) -> Any:
         """`answer` as NumPy arrays, numbers, strings, lists and dicts of these, and references to all else."""

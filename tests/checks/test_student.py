@@ -35,6 +35,15 @@ def divides(x):
 def deep_in_numpy(x):
     return np.linalg.inv(np.zeros((2, 2)))
 
+def calls_divides(x):
+    return [divides(y) for y in (x, x)]
+
+def calls_calls(x):
+    return calls_divides(x)
+
+def calls_them_all(x):
+    return calls_calls(x)
+
 def leaves(x):
     sys.exit()
 
@@ -92,6 +101,30 @@ def test_working_in_place_does_no_harm(student):
 def test_failures_are_said_in_the_students_terms(student, name, message):
     with pytest.raises(StudentFailed, match=message):
         getattr(student, name)(3)
+
+
+DIVIDES = "in `divides`: return 1 // y"
+CALLS_DIVIDES = "return [divides(y) for y in (x, x)]"
+
+
+@pytest.mark.parametrize(
+    ("name", "lines"),
+    [
+        ("divides", ["in the line: return 1 // y"]),
+        ("calls_divides", [f"in the line: {CALLS_DIVIDES}", DIVIDES]),
+        ("calls_calls", ["in the line: return calls_divides(x)", f"in `calls_divides`: {CALLS_DIVIDES}", DIVIDES]),
+        (
+            "calls_them_all",
+            ["in `calls_calls`: return calls_divides(x)", f"in `calls_divides`: {CALLS_DIVIDES}", DIVIDES],
+        ),
+        ("recurses", ["in the line: return recurses(x)"]),
+        ("deep_in_numpy", ["in the line: return np.linalg.inv(np.zeros((2, 2)))"]),
+    ],
+)
+def test_the_last_of_the_students_own_lines_are_shown(student, name, lines):
+    with pytest.raises(StudentFailed) as said:
+        getattr(student, name)(3)
+    assert str(said.value).splitlines()[1:] == lines
 
 
 def test_an_interrupt_stops_the_check(student):
