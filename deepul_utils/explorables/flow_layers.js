@@ -56,7 +56,7 @@ function render({ model, el }) {
     const what = back ? "Samples" : "Test data";
     const place = step === 0
       ? (back ? "as they come out, x" : "as they are, x")
-      : `after ${step === 1 ? "one layer" : `${step} layers`}; the last ${names[step - 1]}`;
+      : `after ${step === 1 ? "one layer" : `${step} layers`}; the last: ${names[step - 1]}`;
     const end = step === last ? (back ? " These are draws from the Gaussian." : " The rings are those of the Gaussian, at one and two standard deviations.") : "";
     told.textContent = `${what}, ${place}.` + (back ? "" : ` Mean log|det| so far: ${logDets[step].toFixed(2)}.`) + end;
   }

@@ -44,7 +44,7 @@ def test_every_layer_is_shown_on_the_way_there_and_back(show):
     for step in range(4):
         matches(points(page, "data"), DATA[step])
         page.get_by_role("button", name="forward").press("Enter")
-    assert told(page).startswith("Test data, after 3 layers; the last moves both. Mean log|det| so far: 3.00.")
+    assert told(page).startswith("Test data, after 3 layers; the last: moves both. Mean log|det| so far: 3.00.")
     page.get_by_role("button", name="Show samples").press("Enter")
     for step in reversed(range(4)):
         matches(points(page, "samples"), SAMPLES[step])
@@ -58,9 +58,9 @@ def test_every_layer_is_shown_on_the_way_there_and_back(show):
 
 def test_the_slider_steps_by_keyboard(show):
     page = show(figure(step=1))
-    assert told(page).startswith("Test data, after one layer; the last moves the first.")
+    assert told(page).startswith("Test data, after one layer; the last: moves the first.")
     page.get_by_role("slider", name="layers").press("ArrowRight")
-    assert "after 2 layers; the last moves the second" in told(page)
+    assert "after 2 layers; the last: moves the second" in told(page)
     page.get_by_role("slider", name="layers").press("End")
     matches(points(page, "data"), DATA[3])
 
