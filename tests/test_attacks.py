@@ -22,7 +22,7 @@ import tiny_homework
 from nbgrader.api import Gradebook
 
 from deepul_utils.course.release import generate, release
-from deepul_utils.grading import engine, record
+from deepul_utils.grading import cgroup, engine, record
 from deepul_utils.grading.judge import judge
 from deepul_utils.grading.notebook import parse
 from deepul_utils.grading.record import RestoreCells
@@ -31,6 +31,7 @@ from deepul_utils.grading.sandbox import Limits, WarmStart
 ATTACKS = {path.stem: path.read_text(encoding="utf-8") for path in sorted(Path(__file__).parent.glob("attacks/*.txt"))}
 HANDED_IN = {name for name, text in ATTACKS.items() if "\n# %% folder\n" in text}
 THROUGH_NBGRADER = {"scripts", "forged_outcome", "own_grade_cell", "malformed_messages"} | HANDED_IN
+HOARDS = ("memory_bomb", "memory_bomb_of_many", "memory_nobody_maps")
 ROOT = Path(__file__).parents[1]
 WEEK = tiny_homework.WEEK
 SEED = secrets.randbits(63)
@@ -106,6 +107,19 @@ def submission(class_room, attack):
 
 @pytest.fixture(scope="module")
 def kernels():
+    """Kernels with the control group that this user gets."""
+    yield from one_sandbox()
+
+
+@pytest.fixture(scope="module")
+def watched_kernels():
+    """Kernels without a control group, as ordinary users have them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cgroup, "make", lambda processes, memory: [])
+        yield from one_sandbox()
+
+
+def one_sandbox():
     """Kernels of one sandbox, in which all attacks run one after another; what it leaves behind is looked for."""
     with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory(prefix="att-", dir="/tmp") as folder:
         patch.setenv("DEEPUL_SECRET", "SECRET")
@@ -138,6 +152,11 @@ def outcomes(class_room, kernels, attack):
 def test_each_attack_says_what_it_tries():
     assert len(ATTACKS) >= 40
     assert all(re.fullmatch(r"# .{20,110}\.", text.splitlines()[0]) for text in ATTACKS.values())
+
+
+@pytest.mark.parametrize("attack", HOARDS)
+def test_no_hoard_needs_a_control_group(class_room, watched_kernels, attack):
+    test_an_attack_gains_nothing_and_leaves_nothing(class_room, watched_kernels, attack)
 
 
 @pytest.mark.parametrize("attack", sorted(ATTACKS.keys() - THROUGH_NBGRADER))

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from deepul_utils.cli.terminal import app, console, fail, needs, told
+from deepul_utils.cli.terminal import app, console, fail, needs, told, warn
 
 # A command imports what it needs when it is called: `deepul --help` must not wait for torch.
 
@@ -98,6 +98,9 @@ def grade(
     try:
         folder = find_week(root, week)
         students = engine.submissions(course, folder, student)
+        where = "none" if trusted else sandbox
+        if scheduler is None and (caution := engine.check(root, course, where)):
+            warn(caution)
         columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"), TimeRemainingColumn())
         with Progress("[progress.description]{task.description}", *columns, console=console, transient=True) as bar:
             task = bar.add_task("starting", total=len(students), rate="")
@@ -107,7 +110,7 @@ def grade(
                 students,
                 course=course,
                 timeout=timeout,
-                sandbox="none" if trusted else sandbox,
+                sandbox=where,
                 jobs=jobs,
                 scheduler=scheduler,
                 force=force,

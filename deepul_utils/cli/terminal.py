@@ -21,8 +21,13 @@ console = Console()
 
 def fail(message: str) -> typer.Exit:
     """Print one sentence in red on stderr and return the exception to raise."""
-    Console(stderr=True).print(message, style="red", markup=False, highlight=False, soft_wrap=True)
+    warn(message, style="red")
     return typer.Exit(1)
+
+
+def warn(message: str, style: str = "yellow") -> None:
+    """Print one sentence in colour on stderr."""
+    Console(stderr=True).print(message, style=style, markup=False, highlight=False, soft_wrap=True)
 
 
 @contextlib.contextmanager

@@ -1,7 +1,7 @@
-"""Control groups: they hold a sandbox to its processes and memory also where root started it.
+"""Control groups: Linux holds a sandbox's processes to their number and memory, all of them together.
 
-Linux does not hold root to RLIMIT_NPROC, and a process limit does not add up over processes; a control group does both.
-Only root may make one, as a rule, and only root needs it.
+Without a group, it holds each process to the limits of one, and root's to no number of processes. Only root may make a
+group, as a rule, and not in every container; elsewhere the grader watches the sum (`SandboxedProcess.excess`).
 """
 
 from __future__ import annotations
@@ -42,6 +42,13 @@ def make(processes: int, memory: int) -> list[Path]:
             remove(made)
             return []
     return made
+
+
+def possible() -> bool:
+    """Whether this user may make a group here."""
+    made = make(1, 1 << 20)
+    remove(made)
+    return bool(made)
 
 
 def join(folders: list[Path]) -> None:

@@ -19,10 +19,11 @@ from typing import Literal
 
 import psutil
 
-from deepul_utils.grading import keeper, zygote
+from deepul_utils.grading import cgroup, keeper, zygote
 from deepul_utils.grading.edition import Editions
 from deepul_utils.grading.sandbox import (
     ENVIRONMENT,
+    WATCHED,
     Limits,
     SandboxUnavailable,
     WarmStart,
@@ -40,16 +41,18 @@ _USER = 1000  # for root, who is not to be the container's user
 _THREADS = 4096  # of the user's, wherever they run: the container's own have a limit of their own
 
 
-def check(sandbox: str) -> None:
-    """Do nothing where kernels can be started in the sandbox of that name, one of `SANDBOXES`.
+def check(sandbox: str) -> str:
+    """What to know of the sandbox of that name, one of `SANDBOXES`, before using it; empty where nothing.
 
     Raises:
         SandboxUnavailable: they cannot, and the message names the ways out.
     """
     if sandbox == "bubblewrap":
         bubblewrap()
-    elif sandbox != "none":
+        return "" if cgroup.possible() else WATCHED
+    if sandbox != "none":
         _container_program(sandbox)
+    return ""
 
 
 def starts(sandbox: str) -> WarmStart | Containers:

@@ -57,6 +57,21 @@ def _handed_in(course: Path, week: str, pattern: str = "*") -> set[str]:
     return {path.parent.name for path in (course / "submitted").glob(f"{pattern}/{week}") if path.is_dir()}
 
 
+def check(root: Path, course: Path, sandbox: str | None = None) -> str:
+    """What to know before grading on this machine; empty where nothing.
+
+    Args:
+        root, course, sandbox: as `grade` takes them.
+
+    Raises:
+        SandboxUnavailable: there is no such sandbox here.
+    """
+    config = load(root, course)
+    if sandbox is not None:
+        config.JudgeCells.sandbox = sandbox
+    return container.check(JudgeCells(config=config).sandbox)
+
+
 def grade(
     root: Path,
     week: str,
@@ -96,7 +111,7 @@ def grade(
     if sandbox is not None:
         config.JudgeCells.sandbox = sandbox
     if scheduler is None:
-        container.check(JudgeCells(config=config).sandbox)
+        check(root, course, sandbox)
     folders = CourseDirectory(config=config, assignment_id=week)
     with TemporaryDirectory() as unused:
         generate(root, week, into=Path(unused), db_url=folders.db_url)

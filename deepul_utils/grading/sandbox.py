@@ -49,7 +49,10 @@ _ZYGOTE_MEMORY = 1 << 30
 _MEASURING = 2.0  # seconds
 _KEEPERS = 2  # processes before a kernel's own, which gave it its namespaces
 _LOOK = 0.5  # seconds between looks for a kernel's processes
-
+WATCHED = (
+    "No control group can be made here, so students' processes and memory are watched twice a second, and Linux itself "
+    "holds only each process to its limits: grade as root, or with --sandbox docker or podman, if that is too little."
+)
 
 ENVIRONMENT = {
     "HOME": "/home/student",
@@ -118,6 +121,11 @@ def bubblewrap() -> str:
         raise SandboxUnavailable(
             f"bubblewrap cannot make a sandbox on this system ({reason[0]}): allow unprivileged user namespaces, grade "
             "in containers with --sandbox docker or podman, or notebooks that you trust with --unsafe-no-sandbox."
+        )
+    if (machine := os.uname().machine) not in zygote.CALLS:
+        raise SandboxUnavailable(
+            f"The sandbox knows the system calls of {' and '.join(zygote.CALLS)} only, and this is {machine}: grade in "
+            "containers with --sandbox docker or podman, or notebooks that you trust with --unsafe-no-sandbox."
         )
     return found
 
@@ -195,7 +203,8 @@ class Sandbox:
         words += ["--hostname", "sandbox", "--uid", "1000", "--gid", "1000"]
         for name, value in environment.items():
             words += ["--setenv", name, value]
-        words += ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--tmpfs", "/home/student", "--chdir", "/"]
+        words += ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/dev/shm", "--remount-ro", "/dev"]
+        words += ["--tmpfs", "/tmp", "--tmpfs", "/home/student", "--chdir", "/"]
         words += ["--ro-bind", str(editions), zygote.EDITIONS, "--ro-bind", zygote.__file__, "/zygote.py"]
         words += ["--dir", zygote.KERNEL, "--dir", zygote.EDITION]
         program = [sys.executable, "/zygote.py", str(control), *_WARM_MODULES]
@@ -310,22 +319,48 @@ class SandboxedProcess:
             self._sandbox.stop_kernel()
 
     def excess(self) -> str:
-        """Memory, where all its processes together have more than one of them may."""
-        limit, sizes = self._sandbox.limits.memory, []
-        for process in self.processes():
+        """Processes or memory, where all its processes together have more than they may.
+
+        A control group holds them to that, where there is one; see cgroup.py.
+        """
+        limits, processes = self._sandbox.limits, self.processes()
+        sizes: list[tuple[int, psutil.Process]] = []
+        threads = len(processes)
+        for process in processes[: limits.processes]:
             with contextlib.suppress(psutil.NoSuchProcess):
                 sizes.append((process.memory_info().rss, process))
-        if sum(size for size, _ in sizes) <= limit:
+                threads += process.num_threads() - 1
+        if threads > limits.processes:
+            return f"started more than {limits.processes} processes and threads"
+        queued = self._queued(processes)
+        if queued + sum(size for size, _ in sizes) <= limits.memory:
             return ""
         # Forked processes share memory, which this counted for each of them. The truth is slow, and a fork bomb
         # makes it slower: what cannot be told soon is too much.
-        total, until = 0, time.monotonic() + _MEASURING
+        total, until = queued, time.monotonic() + _MEASURING
         for _, process in sizes:
             with contextlib.suppress(psutil.NoSuchProcess):
                 total += process.memory_full_info().pss
-            if total > limit or time.monotonic() > until:
-                return f"used more than {limit / 2**30:g} GiB of memory"
+            if total > limits.memory or time.monotonic() > until:
+                return f"used more than {limits.memory / 2**30:g} GiB of memory"
         return ""
+
+    def _queued(self, processes: list[psutil.Process]) -> int:
+        """Bytes that can wait in their sockets: Linux counts them for no process."""
+        sockets: set[str] = set()
+        unseen = 0
+        for process in processes:
+            try:
+                with os.scandir(f"/proc/{process.pid}/fd") as files:
+                    for file in files:
+                        with contextlib.suppress(OSError):  # closed in the meantime
+                            sockets.add(os.readlink(file.path))
+            except PermissionError:  # it hides them from a grader who is not root
+                unseen += self._sandbox.limits.open_files
+            except OSError:
+                pass
+        buffer = int(Path("/proc/sys/net/core/wmem_default").read_text())  # and one message more may wait
+        return 2 * buffer * (unseen + sum(name.startswith("socket:") for name in sockets))
 
 
 class WarmStart:

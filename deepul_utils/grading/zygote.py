@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import gc
 import importlib
 import json
 import os
 import resource
 import socket
+import struct
 import sys
 from typing import Any, NoReturn
 
@@ -24,11 +26,21 @@ _NOSUID_NODEV = 0x2 | 0x4
 _NOEXEC = 0x8
 _BIND = 0x1000
 _PRIVATE = 0x4000 | 0x40000  # recursively
-_SET_DUMPABLE, _SET_NO_NEW_PRIVS, _CAPABILITY_VERSION_3 = 4, 38, 0x20080522
+_SET_DUMPABLE, _SET_SECCOMP, _SET_NO_NEW_PRIVS, _CAPABILITY_VERSION_3 = 4, 22, 38, 0x20080522
 KERNEL = "/run/kernel"
 _KERNEL_ROOM = "size=64k,nr_inodes=32"  # for its connection file and five sockets
 EDITIONS = "/editions"
 EDITION = "/run/edition"
+
+# Linux's numbers of calls that kernels must do without. With the first, memory could be held that no process maps and
+# so no limit or watch sees, or namespaces made in which to mount more of it; the others are refused for some arguments:
+# shmget, semget, msgget, unshare, vmsplice, setns, memfd_create, io_uring_setup, clone3 (the C library takes clone,
+# whose arguments can be seen), memfd_secret; mmap, clone, setsockopt.
+CALLS = {
+    "x86_64": (0xC000003E, (29, 64, 68, 272, 278, 308, 319, 425, 435, 447), (9, 56, 54)),
+    "aarch64": (0xC00000B7, (194, 190, 186, 97, 75, 268, 279, 425, 435, 447), (222, 220, 208)),
+}
+_SHARED_ANONYMOUS, _NEW_USER, _SEND_BUFFER = 0x21, 0x10000000, 7
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -60,6 +72,7 @@ def _isolate(connection: dict[str, Any], edition: str, limits: dict[str, int]) -
     with open(f"{KERNEL}/connection.json", "w") as file:
         json.dump(connection, file)
     _mount(f"{EDITIONS}/{edition}", EDITION, None, _BIND)
+    _mount("/dev/null", "/dev/zero", None, _BIND)  # mapped, it is memory that stays when nobody maps it
     private = (EDITIONS, "/tmp", "/dev/shm", os.environ["HOME"])
     # A Python that lies in one of them, as that of a course cloned into /tmp does, comes back after it is covered.
     within = tuple(f"{own}/" for own in private)
@@ -77,6 +90,32 @@ def _isolate(connection: dict[str, Any], edition: str, limits: dict[str, int]) -
     _system(_libc.capset((ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0), (ctypes.c_uint32 * 6)()), "capset")
     for limit in ("AS", "CORE", "CPU", "FSIZE", "NOFILE", "NPROC"):
         resource.setrlimit(getattr(resource, f"RLIMIT_{limit}"), (limits[limit], limits[limit]))
+    _libc.prctl(_SET_DUMPABLE, 1, 0, 0, 0)  # for the grader, where it is an ordinary user, to see its open files
+    _refuse_calls()
+
+
+def _refuse_calls() -> None:
+    """Let Linux refuse `CALLS` to this process and its children, with a small program that it runs at every call."""
+    load, jump, mask, end = 0x20, 0x15, 0x54, 0x06  # its instructions: each has two distances to jump, and a number
+    at_least, allow, refuse = 0x35, 0x7FFF0000, 0x00050000
+    architecture, never, (mmap, clone, setsockopt) = CALLS[os.uname().machine]
+    program = [(load, 0, 0, 4), (jump, 1, 0, architecture), (end, 0, 0, refuse | errno.ENOSYS)]
+    program += [(load, 0, 0, 0), (at_least, 0, 1, 1 << 30), (end, 0, 0, refuse | errno.ENOSYS)]  # calls of 32 bits
+    for call in never:
+        program += [(jump, 0, 1, call), (end, 0, 0, refuse | errno.ENOSYS)]
+    # Call, argument, bits, error: a larger send buffer is not refused, since libraries may ask, but not given either.
+    for call, argument, bits, error in (
+        (mmap, 3, _SHARED_ANONYMOUS, errno.ENOSYS),
+        (clone, 0, _NEW_USER, errno.ENOSYS),
+        (setsockopt, 2, _SEND_BUFFER, 0),
+    ):
+        keep = 0xFFFFFFFF if call == setsockopt else bits
+        program += [(jump, 0, 5, call), (load, 0, 0, 16 + 8 * argument), (mask, 0, 0, keep), (jump, 0, 1, bits)]
+        program += [(end, 0, 0, refuse | error), (load, 0, 0, 0)]
+    program.append((end, 0, 0, allow))
+    code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *step) for step in program))
+    whole = struct.pack("HP", len(program), ctypes.addressof(code))
+    _system(_libc.prctl(_SET_SECCOMP, 2, whole, 0, 0), "seccomp")
 
 
 def _wait_for(child: int) -> None:

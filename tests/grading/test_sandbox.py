@@ -6,12 +6,15 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
+from typer.testing import CliRunner
 
-from deepul_utils.grading import edition, sandbox
+from deepul_utils.cli import app
+from deepul_utils.grading import cgroup, edition, engine, sandbox
 from deepul_utils.grading.kernel import Kernel
 from deepul_utils.grading.sandbox import Limits, Sandbox, SandboxedProcess, SandboxUnavailable, WarmStart
 
@@ -24,6 +27,20 @@ def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     with Sandbox(editions, Limits(memory=3 << 30, disk=8 << 20, processes=64)) as box:
         yield box
     del os.environ["DEEPUL_SECRET"]
+
+
+@pytest.fixture(scope="module", params=["held", "watched"])
+def either(request: pytest.FixtureRequest, box: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    """A sandbox with the control group that this user gets, and one without, as ordinary users have it."""
+    if request.param == "held":
+        yield box
+        return
+    editions = tmp_path_factory.mktemp("editions")
+    edition.build(editions / "histograms", "histograms")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cgroup, "make", lambda processes, memory: [])
+        with Sandbox(editions, box.limits) as watched:
+            yield watched
 
 
 class Student:
@@ -79,7 +96,7 @@ def test_it_sees_nothing_of_this_course_or_this_user(student: Student) -> None:
     assert "SECRET" not in student.run("print(os.environ, open('/proc/self/environ').read())")
 
 
-@pytest.mark.parametrize("path", ["/usr/mine", "/run/edition/mine", "/zygote.py", "/etc/mine", "/mine"])
+@pytest.mark.parametrize("path", ["/usr/mine", "/run/edition/mine", "/zygote.py", "/etc/mine", "/mine", "/dev/mine"])
 def test_the_system_is_read_only(student: Student, path: str) -> None:
     said = student.run(f"open({path!r}, 'w')")
     assert "Read-only file system" in said or "Permission denied" in said
@@ -111,15 +128,115 @@ print([f for f in ("/tmp", "/dev/shm", os.environ["HOME"]) if pathlib.Path(f, "m
     after.kernel.stop()
 
 
-def test_memory_disk_files_and_processes_are_limited(student: Student) -> None:
+def test_memory_disk_and_files_are_limited(student: Student) -> None:
     assert student.run("try:\n    bytearray(4 << 30)\nexcept MemoryError:\n    print('too much')") == "too much\n"
     assert "No space left" in student.run("for i in range(9): open(f'/tmp/{i}', 'wb').write(bytes(1 << 20))")
     assert "Too many open files" in student.run("files = [open('/dev/null') for _ in range(600)]")
-    student.run("files = None")
-    said = student.run(
-        "import os\nfor i in range(500):\n    pid = os.fork()\n    if pid == 0:\n        import time; time.sleep(100)"
-    )
-    assert "Resource temporarily unavailable" in said
+
+
+def test_processes_are_limited_together(either: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    code = """
+import os, time
+for i in range(150):
+    if os.fork() == 0:
+        time.sleep(100)
+time.sleep(20)
+"""
+    student = Student(either)
+    monkeypatch.setattr(either, "limits", replace(either.limits, memory=1 << 40))  # which a busy machine tells too late
+    run = student.kernel.run(code, 30)
+    refused = "Resource temporarily unavailable" in run.error
+    assert refused or run.stopped == "started more than 64 processes and threads", run
+    student.kernel.stop()
+    assert either.kernel_processes() == []
+
+
+HOARDS = {
+    "one process": "hoard = bytearray(b'x') * (1 << 30)",
+    "its children": """
+import os, time
+for _ in range(4):
+    if os.fork() == 0:
+        hoard = bytearray(b"x") * (256 << 20)
+        time.sleep(100)
+""",
+    "its sockets": """
+import os, socket, time
+for _ in range(8):
+    if os.fork() == 0:
+        pairs = [socket.socketpair() for _ in range(200)]
+        for one, _ in pairs:
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 64 << 20)
+            assert one.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) <= BUFFER
+        time.sleep(100)
+""".replace("BUFFER", Path("/proc/sys/net/core/wmem_default").read_text()),
+}
+
+
+@pytest.mark.parametrize("where", HOARDS)
+def test_memory_is_limited_together(either: Sandbox, monkeypatch: pytest.MonkeyPatch, where: str) -> None:
+    student = Student(either)
+    monkeypatch.setattr(either, "limits", replace(either.limits, memory=1 << 30))  # less than what one process may
+    run = student.kernel.run(HOARDS[where] + "\nimport time\ntime.sleep(20)", 30)
+    assert run.stopped == "used more than 1 GiB of memory"
+    student.kernel.stop()
+
+
+HIDING_PLACES = {
+    "memfd": "os.memfd_create('hoard')",
+    "a shared mapping": "mmap.mmap(-1, 1 << 20)",
+    "/dev/zero": "mmap.mmap(os.open('/dev/zero', os.O_RDWR), 1 << 20)",
+    "shmget": "linux(libc.shmget(0, 1 << 20, 0o600))",
+    "msgget": "linux(libc.msgget(0, 0o600))",
+    "semget": "linux(libc.semget(0, 1, 0o600))",
+    "io_uring": "linux(libc.syscall(425, 1, ctypes.create_string_buffer(120)))",
+    "unshare": "linux(libc.unshare(0x10000000))",
+    "clone": "linux(libc.syscall({'x86_64': 56, 'aarch64': 220}[os.uname().machine], 0x10000011, 0, 0, 0, 0))",
+}
+
+
+@pytest.mark.parametrize("where", HIDING_PLACES)
+def test_no_memory_can_be_held_out_of_sight(student: Student, where: str) -> None:
+    code = """
+import ctypes, mmap, os
+libc = ctypes.CDLL(None, use_errno=True)
+
+def linux(result):
+    if result < 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+
+""" + HIDING_PLACES[where]
+    assert student.run(code) in ("[Errno 38] Function not implemented", "[Errno 19] No such device")
+
+
+def test_what_honest_code_needs_of_the_system_works(student: Student) -> None:
+    code = """
+import multiprocessing, subprocess, torch
+from torch.utils.data import DataLoader
+rows = sum(len(batch) for batch in DataLoader(torch.ones(100, 3), batch_size=10, num_workers=2))
+print(rows, multiprocessing.Value("i", 3).value, subprocess.check_output(["echo", "4"], text=True).strip())
+"""
+    assert student.run(code) == "100 3 4\n"
+
+
+def test_the_command_says_once_what_is_watched_only(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(Path(__file__).parents[2])
+    monkeypatch.setattr(engine, "submissions", lambda *_: ["ada", "ben"])
+    monkeypatch.setattr(engine, "grade", lambda *_, **__: (one for one in ()))
+    made = cgroup.make
+    for make, words, said in (
+        (lambda *_: [], [], f"{sandbox.WATCHED}\n"),
+        (lambda *_: [], ["--unsafe-no-sandbox"], ""),
+        (lambda *_: [tmp_path / "group"], [], ""),
+    ):
+        monkeypatch.setattr(cgroup, "make", make)
+        (tmp_path / "group").mkdir(exist_ok=True)
+        result = CliRunner().invoke(app, ["grade", "week1", "--course", str(tmp_path), *words])
+        assert (result.exit_code, result.stderr) == (0, said)
+    monkeypatch.setattr(cgroup, "make", made)
+    group = made(1, 1 << 20)
+    cgroup.remove(group)
+    assert cgroup.possible() == bool(group)
 
 
 def test_the_folder_of_its_sockets_is_small_and_its_own(student: Student) -> None:
