@@ -106,3 +106,21 @@ def test_a_written_answer_is_read_and_given_its_points(page, formgrader, shared_
         assert gradebook.find_grade("sums-why", "sums", WEEK, "ada").manual_score == 0.5
     [again] = engine.grade(shared_course.root, WEEK, ["ada"], course=shared_course.root)
     assert again.score == 0.5
+
+
+def test_its_button_gives_the_scores_of_the_command(page, formgrader, shared_course):
+    root = shared_course.root
+    shared_course.submit("cleo", shared_course.answered(half="    return x // 2"))  # two thirds of it
+    page.goto(f"{formgrader}/manage_submissions/{WEEK}")
+    row = page.locator("tr", has_text="cleo")
+    row.get_by_text("needs autograding").wait_for()
+    with page.expect_response(lambda response: response.url.endswith("/cleo/autograde"), timeout=300_000) as answer:
+        row.locator(".autograde a").click()
+    assert answer.value.json()["success"], answer.value.text()
+    with Gradebook(f"sqlite:///{root}/gradebook.db") as gradebook:
+        submission = gradebook.find_submission(WEEK, "cleo")
+        points = {grade.name: grade.auto_score for notebook in submission.notebooks for grade in notebook.grades}
+    assert points == {"sums-double": 2, "sums-half": 2, "sums-why": None}
+    page.get_by_text(f"Successfully autograded '{WEEK}' for student 'cleo'.").wait_for()
+    [judged_again] = engine.grade(root, WEEK, ["cleo"], course=root, force=True)
+    assert (judged_again.score, judged_again.waiting) == (4, 1)
