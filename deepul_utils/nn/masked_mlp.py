@@ -68,8 +68,8 @@ class MaskedMLP(nn.Module):
     def walk(self, x: Tensor) -> Iterator[Tensor]:
         """The parameters (B, P) of one dimension after the other, while the caller fills in x (B, D).
 
-        A unit is computed once, as soon as all that its mask lets through is known, so that the D steps together cost
-        one pass.
+        A unit is computed once, as soon as all that its mask lets through is known, so that the D steps together
+        do the arithmetic of one pass, in many small steps.
 
         Raises:
             ValueError: the network knows a context.
