@@ -26,6 +26,7 @@ from typing import Any, cast
 import psutil
 from jupyter_client.connect import KernelConnectionInfo
 
+import deepul_utils
 from deepul_utils.grading import cgroup, edition, zygote
 
 _WARM_MODULES = (
@@ -155,6 +156,16 @@ def _python_folders() -> list[str]:
     return [folder for folder in (*system, *sorted(prefixes)) if Path(folder).exists() and folder != "/"]
 
 
+def _secret_folders(place: str) -> list[str]:
+    """What within a folder of `_python_folders` shows students the reference: the clone of the course, or the package.
+
+    It lies there once `deepul_utils` is installed without --editable, or where the clone lies below /usr.
+    """
+    root, package = Path(place).resolve(), Path(deepul_utils.__file__).resolve().parent
+    secrets = [package.parent, package] if (package.parent / "solutions").is_dir() else [package]
+    return [str(Path(place, secret.relative_to(root))) for secret in secrets if root in secret.parents][:1]
+
+
 class Sandbox:
     """One bubblewrap process whose zygote forks kernels, one at a time.
 
@@ -191,8 +202,12 @@ class Sandbox:
 
     def _arguments(self, bwrap: str, editions: Path, control: int) -> list[str]:
         mounts: list[str] = []
-        for place in _python_folders():
+        covers: list[str] = []
+        for place in _python_folders():  # a virtual environment in the clone comes after what covers the clone
             mounts += ["--ro-bind", place, place]
+            for secret in _secret_folders(place):
+                mounts += ["--tmpfs", secret]
+                covers += ["--remount-ro", secret]
         for link in ("bin", "lib", "lib64", "sbin"):
             if Path("/", link).is_symlink():
                 mounts += ["--symlink", os.readlink(f"/{link}"), f"/{link}"]
@@ -208,7 +223,7 @@ class Sandbox:
         words += ["--ro-bind", str(editions), zygote.EDITIONS, "--ro-bind", zygote.__file__, "/zygote.py"]
         words += ["--dir", zygote.KERNEL, "--dir", zygote.EDITION]
         program = [sys.executable, "/zygote.py", str(control), *_WARM_MODULES]
-        return [bwrap, *words, *mounts, "--remount-ro", "/", "--", *program]
+        return [bwrap, *words, *mounts, *covers, "--remount-ro", "/", "--", *program]
 
     def _answer(self, timeout: float) -> dict[str, Any]:
         self._control.settimeout(timeout)

@@ -25,7 +25,8 @@ _NEW_NAMESPACES = 0x00020000 | 0x08000000 | 0x10000000 | 0x20000000  # mounts, I
 _NOSUID_NODEV = 0x2 | 0x4
 _NOEXEC = 0x8
 _BIND = 0x1000
-_PRIVATE = 0x4000 | 0x40000  # recursively
+_RECURSIVELY = 0x4000
+_PRIVATE = 0x40000
 _SET_DUMPABLE, _SET_SECCOMP, _SET_NO_NEW_PRIVS, _CAPABILITY_VERSION_3 = 4, 22, 38, 0x20080522
 KERNEL = "/run/kernel"
 _KERNEL_ROOM = "size=64k,nr_inodes=32"  # for its connection file and five sockets
@@ -64,7 +65,7 @@ def _isolate(connection: dict[str, Any], edition: str, limits: dict[str, int]) -
             file.write(text)
     _wait_for(os.fork())
     # From here on in the first process of the new namespace.
-    _mount("none", "/", None, _PRIVATE)
+    _mount("none", "/", None, _PRIVATE | _RECURSIVELY)
     # Started by root, bwrap covers parts of /proc, and Linux then refuses a fresh one: the zygote stays visible.
     with contextlib.suppress(OSError):
         _mount("proc", "/proc", "proc", _NOSUID_NODEV | _NOEXEC)
@@ -83,7 +84,7 @@ def _isolate(connection: dict[str, Any], edition: str, limits: dict[str, int]) -
         _mount("tmpfs", own, "tmpfs", _NOSUID_NODEV, f"size={limits['disk']},nr_inodes={limits['files']}")
     for prefix, handle in covered.items():
         os.makedirs(prefix)
-        _mount(f"/proc/self/fd/{handle}", prefix, None, _BIND)
+        _mount(f"/proc/self/fd/{handle}", prefix, None, _BIND | _RECURSIVELY)  # with what is covered in it
     _libc.prctl(_SET_DUMPABLE, 0, 0, 0, 0)
     _wait_for(os.fork())
     _libc.prctl(_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
