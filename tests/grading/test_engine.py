@@ -1,6 +1,7 @@
 """A class is graded, the same by `deepul grade` and by nbgrader's own command; one's failure touches nobody else."""
 
 import contextlib
+import dataclasses
 import json
 import os
 import shutil
@@ -16,9 +17,9 @@ import tiny_homework
 from nbgrader.api import Gradebook
 from typer.testing import CliRunner
 
-from deepul_utils.checks.question import CaseResult, Outcome
+from deepul_utils.checks.question import QUESTIONS, CaseResult, Outcome
 from deepul_utils.cli import app
-from deepul_utils.course.release import HomeworkError, generate
+from deepul_utils.course.release import HomeworkError, generate, release
 from deepul_utils.grading import engine, settings
 from deepul_utils.grading.cache import Cache
 from deepul_utils.grading.engine import GradingError
@@ -356,6 +357,31 @@ def test_changed_questions_are_refused_once_graded(graded, shared_course, tmp_pa
     shutil.copy(shared_course.root / "gradebook.db", tmp_path)
     with pytest.raises(HomeworkError, match=r"not those that gradebook\.db has scores for; move that file away"):
         next(engine.grade(tmp_path, WEEK, ["ada"], course=tmp_path))
+
+
+def test_changed_points_count_for_whoever_is_graded_again(course, monkeypatch):
+    root = course.root
+    course.submit("ada", course.answered())
+    course.submit("ben", course.answered(half="    return x // 2"))  # two thirds of it
+
+    def grade():
+        results = engine.grade(root, WEEK, ["ada", "ben"], course=root, sandbox="none", jobs=1)
+        return {result.student: (result.score, result.points) for result in results}
+
+    assert grade() == {"ada": (5, 6), "ben": (4, 6)}
+    notebook = tiny_homework.solution()
+    [half] = [cell for cell in notebook.cells if cell.id == "half-check"]
+    half.metadata.nbgrader.points = 6
+    nbformat.write(notebook, root / "solutions" / WEEK / "sums.ipynb")
+    with pytest.raises(HomeworkError, match="gives 6 points, but its check gives 3"):
+        release(root, WEEK)
+    monkeypatch.setitem(QUESTIONS, "sums.half", dataclasses.replace(QUESTIONS["sums.half"], points=6))
+    release(root, WEEK)
+    assert grade() == {"ada": (8, 9), "ben": (6, 9)}
+    assert scores(root) == {
+        "ada": {"sums-double": 2, "sums-half": 6, "sums-why": "waits"},
+        "ben": {"sums-double": 2, "sums-half": 4, "sums-why": "waits"},
+    }
 
 
 def test_a_name_that_nbgrader_cannot_use_is_said(shared_course, tmp_path):
