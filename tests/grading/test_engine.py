@@ -20,7 +20,7 @@ from typer.testing import CliRunner
 from deepul_utils.checks.question import QUESTIONS, CaseResult, Outcome
 from deepul_utils.cli import app
 from deepul_utils.course.release import HomeworkError, generate, release
-from deepul_utils.grading import engine, settings
+from deepul_utils.grading import engine, sandbox, settings
 from deepul_utils.grading.cache import Cache
 from deepul_utils.grading.engine import GradingError
 from deepul_utils.grading.judge import _verdict
@@ -382,6 +382,21 @@ def test_changed_points_count_for_whoever_is_graded_again(course, monkeypatch):
         "ada": {"sums-double": 2, "sums-half": 6, "sums-why": "waits"},
         "ben": {"sums-double": 2, "sums-half": 4, "sums-why": "waits"},
     }
+
+
+def test_without_bubblewrap_the_command_refuses_and_runs_nothing(course, monkeypatch):
+    course.submit("ada", course.answered())
+    before = written(course.root)
+    monkeypatch.chdir(course.root)
+    monkeypatch.setattr(sandbox.shutil, "which", lambda name: None)
+    monkeypatch.setattr(Pool, "submit", lambda self, job: pytest.fail("it was judged"))
+    result = CliRunner().invoke(app, ["grade", "week1"])
+    assert result.exit_code == 1, result.output
+    assert "bubblewrap is missing" in result.stderr
+    assert "--sandbox docker" in result.stderr
+    assert "podman" in result.stderr
+    assert "--unsafe-no-sandbox" in result.stderr
+    assert written(course.root) == before
 
 
 def test_a_name_that_nbgrader_cannot_use_is_said(shared_course, tmp_path):
