@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from nbgrader.api import Gradebook, MissingEntry
+from nbgrader.api import Gradebook, InvalidEntry, MissingEntry
 from nbgrader.converters import Autograde, GenerateFeedback
 from nbgrader.coursedir import CourseDirectory
 from sqlalchemy.exc import OperationalError
@@ -116,7 +116,7 @@ class Recorder:
         try:
             self._record(student, name, fingerprint)
             return self._result(student)
-        except (NbgraderFailed, OperationalError) as error:
+        except (NbgraderFailed, OperationalError, InvalidEntry) as error:  # the last may hide the one before it
             if cause := _operational(error):
                 raise GradebookUnavailable(unavailable(cause)) from None
             return failed(student, f"nbgrader could not grade it: {error}")
@@ -202,7 +202,7 @@ def _hash(value: Any) -> str:
 def _operational(error: BaseException | None) -> OperationalError | None:
     """The database's own error behind `error`, where there is one."""
     while error is not None and not isinstance(error, OperationalError):
-        error = error.__context__
+        error = error.__cause__ or error.__context__
     return error
 
 

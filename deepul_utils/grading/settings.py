@@ -117,15 +117,20 @@ def start(app: BaseConverter) -> None:
     try:
         app.start()
     except Exception as error:  # nbgrader logs the reason, then raises an exception that points to its log
-        raise NbgraderFailed(reasons.first or str(error)) from None
+        raise NbgraderFailed(reasons.first or str(error)) from reasons.error or error
 
 
 class _Reasons(logging.Handler):
-    """Keeps the first reason that nbgrader logs: the last line of a traceback, or a message of its own."""
+    """Keeps the first reason that nbgrader logs: the last line of a traceback, or a message of its own.
+
+    And the first exception of which it logs something, since what it raises in the end does not lead to that.
+    """
 
     first = ""
+    error: BaseException | None = None
 
     def emit(self, record: logging.LogRecord) -> None:
+        self.error = self.error or sys.exc_info()[1]
         lines = record.getMessage().strip().splitlines()
         if not self.first and not lines[0].startswith("There was an error processing assignment"):
             self.first = lines[-1 if lines[0].startswith("Traceback") else 0]

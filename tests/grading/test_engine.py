@@ -2,9 +2,11 @@
 
 import contextlib
 import dataclasses
+import errno
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +16,9 @@ from pathlib import Path
 import nbformat
 import pytest
 import tiny_homework
+from nbconvert.writers import FilesWriter
 from nbgrader.api import Gradebook
+from sqlalchemy import Engine, event
 from typer.testing import CliRunner
 
 from deepul_utils.checks.question import QUESTIONS, CaseResult, Outcome
@@ -266,6 +270,63 @@ def test_a_run_that_was_stopped_forgets_nothing(course, generous):
     with contextlib.closing(running):
         next(running)
     assert "old.json" in kept(course)
+
+
+@pytest.fixture
+def judged(monkeypatch):
+    """The jobs that were sent to be judged."""
+    jobs, submit = [], Pool.submit
+    monkeypatch.setattr(Pool, "submit", lambda self, job: jobs.append(job) or submit(self, job))
+    return jobs
+
+
+@pytest.mark.parametrize(("name", "points"), [("sums.ipynb", 5), ("sums (1).ipynb", 0)])
+def test_a_disk_too_full_for_the_gradebook_is_said_and_nothing_is_lost(course, generous, judged, name, points):
+    """Also where it is met in recording that nothing of the week was handed in."""
+    root = course.root
+    course.submit("ada", course.answered())
+    course.submit("ben", course.answered("    return x + x"), name)
+
+    def grade(*students):
+        return [one.score for one in engine.grade(root, WEEK, list(students), course=root, sandbox="none")]
+
+    assert grade("ada") == [5]
+    with contextlib.closing(sqlite3.connect(root / "gradebook.db")) as gradebook:
+        gradebook.execute("PRAGMA page_size = 512")  # so that little fits into what there is
+        gradebook.execute("VACUUM")
+
+    def full(connection, record):
+        connection.execute("PRAGMA max_page_count = 1")  # no more than there are
+
+    event.listen(Engine, "connect", full)
+    try:
+        with pytest.raises(GradingError, match=r"cannot be used \(database or disk is full\); what was judged is kept"):
+            grade("ada", "ben")
+    finally:
+        event.remove(Engine, "connect", full)
+    assert sorted(grade("ada", "ben")) == sorted([5, points])
+    assert scores(root) == {"ada": EXPECTED["ada"], "ben": EXPECTED["ada" if points else "dan"]}
+    assert len(judged) == (2 if points else 1)
+
+
+def test_a_disk_too_full_for_feedback_is_said_and_nothing_is_lost(course, generous, judged, monkeypatch):
+    course.submit("ada", course.answered())
+    root, write = course.root, FilesWriter.write
+
+    def full(self, output, resources, **options):
+        if "feedback" in self.build_directory:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write(self, output, resources, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(FilesWriter, "write", full)
+        [result] = engine.grade(root, WEEK, ["ada"], course=root, sandbox="none")
+    assert result.score is None
+    assert result.problems == ("nbgrader could not grade it: OSError: [Errno 28] No space left on device",)
+    [result] = engine.grade(root, WEEK, ["ada"], course=root, sandbox="none")
+    assert result.score == 5
+    assert (root / "feedback" / "ada" / WEEK / "sums.html").is_file()
+    assert len(judged) == 1
 
 
 def test_whoever_hands_in_again_is_judged_on_other_data(tmp_path):
