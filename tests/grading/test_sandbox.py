@@ -1,6 +1,8 @@
 """What a student's kernel in the sandbox can do, and what it cannot."""
 
+import itertools
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -13,6 +15,7 @@ import psutil
 import pytest
 from typer.testing import CliRunner
 
+import deepul_utils
 from deepul_utils.cli import app
 from deepul_utils.grading import cgroup, edition, engine, sandbox
 from deepul_utils.grading.kernel import Kernel
@@ -126,6 +129,21 @@ print([f for f in ("/tmp", "/dev/shm", os.environ["HOME"]) if pathlib.Path(f, "m
     assert after.run(look) == "[] 3\n"
     assert not sleeping()
     after.kernel.stop()
+
+
+def test_each_process_is_held_to_the_limits(box: Sandbox, student: Student) -> None:
+    code = """
+import json, resource, subprocess, sys
+names = ("AS", "CORE", "CPU", "FSIZE", "NOFILE", "NPROC")
+ask = "import resource; print([resource.getrlimit(getattr(resource, f'RLIMIT_{n}')) for n in %r])" % (names,)
+print(subprocess.check_output([sys.executable, "-c", ask], text=True), end="")
+exec(ask)
+"""
+    limits = box.limits
+    own = [limits.memory, 0, limits.cpu_seconds, limits.disk, limits.open_files, limits.processes]
+    assert student.run(code) == f"{[(limit, limit) for limit in own]}\n" * 2
+    too_large = f"open('/tmp/large', 'wb').truncate({limits.disk} + 1)"
+    assert "File too large" in student.run(f"import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); {too_large}")
 
 
 def test_memory_disk_and_files_are_limited(student: Student) -> None:
@@ -301,11 +319,14 @@ def test_a_python_that_lies_in_tmp_stays_in_sight(tmp_path: Path) -> None:
     code = """
 import sys
 from pathlib import Path
+import deepul_utils
 from deepul_utils.grading.kernel import Kernel
 from deepul_utils.grading.sandbox import Sandbox, SandboxedProcess
 Path(sys.argv[1], "empty").mkdir()
+deepul_utils.__file__ = next(path for path in map(Path, sys.path) if path.name == "site-packages") / "pip/__init__.py"
 with Sandbox(Path(sys.argv[1])) as box:
-    run = Kernel(SandboxedProcess(box, "empty")).run("import sys; print(sys.prefix)", 30)
+    look = f"import os, sys; print(sys.prefix, os.listdir({str(deepul_utils.__file__.parent)!r}))"
+    run = Kernel(SandboxedProcess(box, "empty")).run(look, 30)
     print(run.outputs[0]["text"], end="")
 """
     with tempfile.TemporaryDirectory(dir="/tmp") as folder:
@@ -313,7 +334,59 @@ with Sandbox(Path(sys.argv[1])) as box:
         prefix.symlink_to(sys.prefix)
         command = [prefix / "bin" / "python", "-c", code, tmp_path]
         run = subprocess.run(command, capture_output=True, text=True, timeout=200)
-    assert run.stdout == f"{prefix}\n", run.stderr
+    assert run.stdout == f"{prefix} []\n", run.stderr
+
+
+@pytest.mark.parametrize(
+    ("package", "places", "covers"),
+    [
+        ("venv/lib/site-packages/deepul_utils", ["venv"], ["venv/lib/site-packages/deepul_utils"]),
+        ("clone/deepul_utils", ["clone/.venv"], []),
+        ("usr/src/clone/deepul_utils", ["usr", "usr/src/clone/.venv"], ["usr/src/clone"]),
+        ("clone/deepul_utils", ["clone"], ["clone/deepul_utils"]),
+        ("venv/lib/site-packages/deepul_utils", ["link", "venv"], ["link/{}", "venv/{}"]),
+    ],
+)
+def test_where_the_reference_lies_is_covered(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, package: str, places: list[str], covers: list[str]
+) -> None:
+    (tmp_path / package).mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "venv")
+    for folder in ("clone", "usr/src/clone"):
+        (tmp_path / folder / "solutions").mkdir(parents=True)
+    monkeypatch.setattr(deepul_utils, "__file__", str(tmp_path / package / "__init__.py"))
+    monkeypatch.setattr(sandbox, "_python_folders", lambda: [str(tmp_path / place) for place in places])
+    words = Sandbox.__new__(Sandbox)._arguments("bwrap", tmp_path, 3)
+    covers = [str(tmp_path / cover.format("lib/site-packages/deepul_utils")) for cover in covers]
+    pairs = list(itertools.pairwise(words))
+    for word in ("--tmpfs", "--remount-ro"):
+        assert [place for it, place in pairs if it == word and place.startswith(str(tmp_path))] == covers
+    at = [words.index(str(tmp_path / place)) for place in places]
+    assert all(any(place < words.index(cover) for place in at) for cover in covers)
+    if len(places) > len(covers) > 0:
+        assert words.index(covers[0]) < at[1]  # or the cover would hide the Python
+
+
+def test_an_installed_reference_is_out_of_sight(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as prefix:
+        package = Path(prefix, "lib", "deepul_utils")
+        shutil.copytree(Path(deepul_utils.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))
+        package.with_name("another.py").touch()
+        folders = sandbox._python_folders()
+        monkeypatch.setattr(sandbox, "_python_folders", lambda: [*folders, prefix])
+        monkeypatch.setattr(sandbox, "_WARM_MODULES", ("ipykernel.kernelapp",))
+        monkeypatch.setattr(deepul_utils, "__file__", str(package / "__init__.py"))
+        edition.build(tmp_path / "histograms", "histograms")
+        with Sandbox(tmp_path) as box:
+            student = Student(box)
+            look = "import os; print(sorted(os.listdir(PLACE)), os.listdir(PLACE + '/deepul_utils'))"
+            assert (
+                student.run(look.replace("PLACE", repr(str(package.parent)))) == "['another.py', 'deepul_utils'] []\n"
+            )
+            said = student.run(f"open({str(package / 'mine.py')!r}, 'w')")
+            assert "Read-only file system" in said
+            assert student.run("import deepul_utils; print(deepul_utils.__file__[:12])") == "/run/edition\n"
+            student.kernel.stop()
 
 
 def test_without_bubblewrap_it_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
