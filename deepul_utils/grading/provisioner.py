@@ -29,8 +29,9 @@ from deepul_utils.grading.kernel import Process
 class SandboxProvisioner(KernelProvisionerBase):
     """Starts a kernel in a sandbox of its own, and keeps the sandbox for the kernel's restarts.
 
-    The kernel sees nothing of the notebook's folder. The system holds it to `sandbox.Limits`; how long a cell may take
-    and how much it may print is for the tool to say.
+    The kernel sees nothing of the notebook's folder. The system holds it to `sandbox.Limits`, and all its processes
+    together where there can be a control group (see cgroup.py): nobody watches them here. How long a cell may take and
+    how much it may print is for the tool to say.
 
     Raises:
         SandboxUnavailable: at the kernel's start; there can be no sandbox here.
