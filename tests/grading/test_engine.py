@@ -205,6 +205,7 @@ NOON, DAY = 1_772_366_400, 86_400  # 2026-03-01 12:00:00 UTC
         (NOTHING, {"early": 0, "late": 5, "broken": 5, "timeless": 0}),
         (HALF_A_POINT_A_DAY, {"early": 0, "late": 1, "broken": 1.5, "timeless": 0}),
     ],
+    ids=["no rule", "nothing for late work", "half a point a day"],
 )
 def test_lateness_costs_what_the_configuration_says(course, generous, rule, penalties):
     """One was in time, one late by two days; one's timestamp is no time, and the files are three days late."""
@@ -426,7 +427,7 @@ def test_changed_points_count_for_whoever_is_graded_again(course, monkeypatch):
     course.submit("ben", course.answered(half="    return x // 2"))  # two thirds of it
 
     def grade():
-        results = engine.grade(root, WEEK, ["ada", "ben"], course=root, sandbox="none", jobs=1)
+        results = engine.grade(root, WEEK, ["ada", "ben"], course=root, jobs=1)
         return {result.student: (result.score, result.points) for result in results}
 
     assert grade() == {"ada": (5, 6), "ben": (4, 6)}
