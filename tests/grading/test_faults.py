@@ -25,6 +25,7 @@ from deepul_utils.grading import engine, pool, recorder
 from deepul_utils.grading.engine import GradingError
 from deepul_utils.grading.job import Job, JobFailed
 from deepul_utils.grading.report import Graded
+from deepul_utils.grading.sandbox import bubblewrap
 
 # Without a sandbox, so that notebooks can say that they run, and what they do to others is real.
 pytestmark = [pytest.mark.xdist_group("faults"), pytest.mark.timeout(600)]
@@ -198,10 +199,12 @@ def free_port():
 
 
 @contextlib.contextmanager
-def dask(*arguments):
-    """A process of Dask's command line."""
+def dask(*arguments, without=None):
+    """A process of Dask's command line, to which the folder `without` is empty."""
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
     command = [Path(sys.executable).with_name("dask"), *arguments]
+    if without:
+        command = [bubblewrap(), "--dev-bind", "/", "/", "--tmpfs", without, *command]
     process = psutil.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         yield process
@@ -212,7 +215,7 @@ def dask(*arguments):
 
 
 def test_a_dask_worker_is_killed_and_every_submission_is_graded_once(course):
-    """Over TCP, with processes of `dask scheduler` and `dask worker`, which share nothing with the coordinator."""
+    """Over TCP, with processes of `dask scheduler` and `dask worker`."""
     students = Class(course, [*CLASS, "emmy"])
     address = f"tcp://127.0.0.1:{(port := free_port())}"
     options = ("--nthreads", "1", "--no-nanny", "--no-dashboard")
@@ -255,6 +258,18 @@ def test_the_command_grades_on_a_cluster(course):
     assert [printed.count(f"│ {name} ") for name in names] == [1, 1]
     assert printed.count("5 of 6") == 2
     assert students.ran == dict.fromkeys(names, 1)
+
+
+def test_a_worker_needs_no_file_of_the_coordinators(course):
+    students = Class(course, names := CLASS[:2])
+    address = f"tcp://127.0.0.1:{(port := free_port())}"
+    options = ("--nthreads", "1", "--no-nanny", "--no-dashboard")
+    with (
+        dask("scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard"),
+        dask("worker", address, *options, without=course.root),
+    ):
+        assert students.grade(scheduler=address) == dict.fromkeys(names, 5)
+    assert not students.ran  # where the coordinator looks
 
 
 def test_a_cluster_without_workers_is_said(course, monkeypatch):
