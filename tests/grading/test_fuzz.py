@@ -24,10 +24,9 @@ from deepul_utils.grading.kernel import Run
 from deepul_utils.grading.record import RestoreCells, read
 from deepul_utils.grading.recorder import one_gradebook
 
-pytestmark = [pytest.mark.xdist_group("fuzz"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.xdist_group("fuzz"), pytest.mark.timeout(1200)]
 
 NUMBER = 500
-THROUGH_NBGRADER = 20
 WEEK = tiny_homework.WEEK
 HUGE = "a huge number"  # in the text it becomes one that Python will not read
 ODD = [None, True, 0, -1, 4.5, 1e308, 10**400, HUGE, "", "sums-double", "a\0b", "\ud800", "x" * 5000, [], {}]
@@ -246,9 +245,9 @@ def test_what_is_whole_keeps_its_points(judged):
 
 
 def test_nbgrader_records_them_alike(judged, shared_course):
-    """A sample, in a sandbox and through all of nbgrader: everybody is graded, and as above."""
+    """In a sandbox and through all of nbgrader: everybody is graded, and as above."""
     expected = {}
-    for number, one in enumerate(judged[:: NUMBER // THROUGH_NBGRADER]):
+    for number, one in enumerate(judged):
         shared_course.submit(f"student-{number}", "").write_bytes(one.path.read_bytes())
         expected[f"student-{number}"] = sum(score or 0 for _, score, _ in one.points)
     root = shared_course.root
