@@ -109,10 +109,13 @@ class Checkpoint:
         self.model.load_state_dict(_within("model.", tensors))
         if self.average is not None:
             self.average.load_state_dict(_within("average.", tensors))
+        parameters = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
         adam: dict[int, dict[str, Tensor]] = {}
         for name, t in _within("optimizer.", tensors).items():
             index, key = name.split(".")
-            adam.setdefault(int(index), {})[key] = t
+            like = parameters[int(index)]
+            # Fused Adam wants the averages in memory as the weights are, which may be channels_last.
+            adam.setdefault(int(index), {})[key] = torch.empty_like(like).copy_(t) if t.shape == like.shape else t
         self.optimizer.load_state_dict({"state": adam, "param_groups": self.optimizer.state_dict()["param_groups"]})
         return History(**notes["history"])
 

@@ -279,6 +279,28 @@ def test_a_run_at_a_constant_rate_can_be_made_longer(tmp_path):
     assert torch.equal(weights(model), weights(whole))
 
 
+def test_a_run_in_another_memory_format_goes_on_alike(tmp_path):
+    """Fused Adam takes weights and averages number by number, as they lie in memory."""
+
+    class Convolution(nn.Module):
+        def __init__(self):
+            super().__init__()
+            torch.manual_seed(0)
+            self.conv = nn.Conv2d(2, 3, 3).to(memory_format=torch.channels_last)
+
+        def loss(self, x):
+            return self.conv(x).square().mean()
+
+    batches = Batches(np.random.default_rng(0).normal(size=(8, 2, 4, 4)).astype(np.float32), batch_size=4)
+    whole, model = Convolution(), Convolution()
+    expected = fit(whole, batches, epochs=3, lr=0.1)
+    for epochs in (1, 3):
+        history = fit(model, batches, epochs=epochs, lr=0.1, checkpoint=tmp_path / "run.safetensors")
+        model = model if epochs == 3 else Convolution()
+    assert history.train == expected.train
+    assert torch.equal(weights(model), weights(whole))
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
