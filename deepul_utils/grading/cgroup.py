@@ -7,9 +7,12 @@ group, as a rule, and not in every container; elsewhere the grader watches the s
 from __future__ import annotations
 
 import contextlib
+import os
 import secrets
 import time
 from pathlib import Path
+
+import psutil
 
 _ROOT = Path("/sys/fs/cgroup")
 
@@ -21,7 +24,7 @@ def make(processes: int, memory: int) -> list[Path]:
         processes: how many processes and threads at once.
         memory: bytes of resident memory, all processes together.
     """
-    name = f"deepul-{secrets.token_hex(6)}"
+    name = f"deepul-{os.getpid()}-{secrets.token_hex(6)}"
     if (_ROOT / "cgroup.controllers").exists():  # version 2: one tree
         with contextlib.suppress(OSError):
             (_ROOT / "cgroup.subtree_control").write_text("+pids +memory")
@@ -33,6 +36,7 @@ def make(processes: int, memory: int) -> list[Path]:
         }
     made = []
     for folder, limits in wanted.items():
+        _remove_those_of_the_dead(folder.parent)
         try:
             folder.mkdir()
             made.append(folder)
@@ -49,6 +53,14 @@ def possible() -> bool:
     made = make(1, 1 << 20)
     remove(made)
     return bool(made)
+
+
+def _remove_those_of_the_dead(place: Path) -> None:
+    """Remove groups whose grader was killed before it could; Linux keeps those in which a process still runs."""
+    for folder in place.glob("deepul-*-*"):
+        if not psutil.pid_exists(int(folder.name.split("-")[1])):
+            with contextlib.suppress(OSError):
+                folder.rmdir()
 
 
 def join(folders: list[Path]) -> None:
