@@ -70,3 +70,9 @@ def test_fits_a_phone(show):
     page = show(EmMixture(data=DATA, loc=LOC), width=350)
     page.get_by_role("button", name="One EM step").click()
     assert page.evaluate("document.documentElement.scrollWidth") <= 350
+
+
+@pytest.mark.parametrize("arguments", [{}, {"data": []}])
+def test_without_examples_it_asks_for_them(arguments):
+    with pytest.raises(ValueError, match=r"give the examples: EmMixture\(data="):
+        EmMixture(**arguments)
