@@ -74,18 +74,15 @@ class PeersAffine(Element):
         return (z - t) * (-s).exp()
 
 
-class PeersNet(nn.Module):
-    """A peer's network, which sees and changes halves, as a network from all D numbers to 2 parameters for each."""
+class Blocks(nn.Module):
+    """A peer's network that gives all shifts and then all scales: as pairs side by side."""
 
-    def __init__(self, net: Callable[[Tensor], Tensor], mask: Tensor, side_by_side: bool = True) -> None:
+    def __init__(self, net: Callable[[Tensor], Tensor]) -> None:
         super().__init__()
-        self.net, self.mask, self.side_by_side = net, mask.bool(), side_by_side
+        self.net = net
 
     def forward(self, x: Tensor) -> Tensor:
-        half = self.net(x[:, self.mask])  # (B, 2 D / 2)
-        params = x.new_zeros(len(x), len(self.mask), 2)
-        params[:, ~self.mask] = half.unflatten(1, (-1, 2)) if self.side_by_side else half.unflatten(1, (2, -1)).mT
-        return params.flatten(1)
+        return self.net(x).unflatten(1, (2, -1)).mT.flatten(1)
 
 
 def zukos(params: Tensor) -> tuple[Tensor, Tensor]:
@@ -123,7 +120,7 @@ class WithContext(nn.Module):
 def couplings(dims: int) -> tuple[dict[str, Timed], dict[str, tuple[Flow, Callable[[Tensor], Tensor]]]]:
     """The models of coupling layers by library, and for each peer its law rebuilt from the course's parts."""
     masks = [every_second([dims], k % 2) for k in range(COUPLINGS)]
-    layers = [Coupling(mask, MLP(dims, 2 * dims, HIDDEN), ScaleAndShift(math.inf)) for mask in masks]
+    layers = [Coupling(mask, MLP(dims // 2, dims, HIDDEN), ScaleAndShift(math.inf)) for mask in masks]
     ours = Flow((dims,), Composition(*layers))
 
     blocks = []
@@ -134,22 +131,22 @@ def couplings(dims: int) -> tuple[dict[str, Timed], dict[str, tuple[Flow, Callab
         ]
     norm = normflows.NormalizingFlow(normflows.distributions.DiagGaussian(dims, trainable=False), blocks)
     swap = torch.eye(dims).roll(dims // 2, 0)
+    first = torch.arange(dims) < dims // 2
     rebuilt: list[Transform] = []
-    for k in reversed(range(COUPLINGS)):
-        net = PeersNet(blocks[2 * k].flows[1].param_map, torch.arange(dims) < dims // 2)
-        rebuilt += [InvertibleConv(dims, swap), Coupling(net.mask, net, PeersAffine(normflows_backwards))]
+    for block in reversed(blocks[::2]):
+        element = PeersAffine(normflows_backwards)
+        rebuilt += [InvertibleConv(dims, swap), Coupling(first, block.flows[1].param_map, element)]
     norm_again = Flow((dims,), Composition(*rebuilt))
 
     parts = [nflows.transforms.AffineCouplingTransform(1 - 2 * mask, WithContext) for mask in masks]
     base = nflows.distributions.StandardNormal([dims])
     nfl = nflows.flows.Flow(nflows.transforms.CompositeTransform(parts), base)
-    nets = [PeersNet(part.transform_net, mask, side_by_side=False) for part, mask in zip(parts, masks, strict=True)]
-    nfl_again = [Coupling(net.mask, net, PeersAffine(nflows_coupling)) for net in nets]
+    nets = [Blocks(part.transform_net) for part in parts]
+    nfl_again = [Coupling(mask, net, PeersAffine(nflows_coupling)) for mask, net in zip(masks, nets, strict=True)]
 
     zuk = zuko.flows.RealNVP(dims, transforms=COUPLINGS, hidden_features=HIDDEN)
     steps = zuk.transform.transforms
-    nets = [PeersNet(step.hyper, step.mask) for step in steps]
-    zuk_again = [Coupling(net.mask, net, PeersAffine(zukos)) for net in nets]
+    zuk_again = [Coupling(step.mask, step.hyper, PeersAffine(zukos)) for step in steps]
 
     timed = {
         "deepul_utils": Timed(ours, ours.log_prob, ours.sample),

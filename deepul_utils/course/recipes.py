@@ -247,7 +247,7 @@ RECIPES = {
         "half moons", "an autoregressive flow of 5 Gaussians", _autoregressive, 1.1029, epochs=60
     ),
     "realnvp-smiley": _on_the_plane(
-        "smiley", "RealNVP, 12 couplings,", lambda: RealNVP(2, 12, (32, 32)), 1.3939, epochs=100, ema=0.99
+        "smiley", "RealNVP, 12 couplings,", lambda: RealNVP(2, 12, (64, 64)), 1.3939, epochs=100, ema=0.99
     ),
     "realnvp-half-moons": _on_the_plane(
         "half moons", "RealNVP, 8 couplings,", lambda: RealNVP(2, 8, (32, 32)), 1.0804, epochs=100, ema=0.99
@@ -255,7 +255,7 @@ RECIPES = {
     "mixture-coupling-smiley": _on_the_plane(
         "smiley",
         "3 couplings by mixtures of 5 logistics",
-        lambda: RealNVP(2, 3, (32, 32), lambda: LogisticMixture(5)),
+        lambda: RealNVP(2, 3, (48, 48), lambda: LogisticMixture(5)),
         1.3607,
         ", autoregressive flow",
         epochs=40,
@@ -264,8 +264,8 @@ RECIPES = {
     ),
     "mixture-coupling-half-moons": _on_the_plane(
         "half moons",
-        "6 couplings by mixtures of 4 logistics",
-        lambda: RealNVP(2, 6, (32, 32), lambda: LogisticMixture(4)),
+        "4 couplings by mixtures of 5 logistics",
+        lambda: RealNVP(2, 4, (32, 32), lambda: LogisticMixture(5)),
         1.0804,
         ", RealNVP",
         epochs=60,

@@ -51,8 +51,10 @@ class RealNVP(Flow):
         layers: list[Transform] = []
         for k in range(couplings):
             law = element()
-            net = MLP(dims, dims * law.num_params, hidden)
-            layers += [ActNorm(dims), Coupling(every_second([dims], k % 2), _from_zero(net, net[-1]), law)]
+            mask = every_second([dims], k % 2)
+            seen = int(mask.sum())
+            net = MLP(seen, (dims - seen) * law.num_params, hidden)
+            layers += [ActNorm(dims), Coupling(mask, _from_zero(net, net[-1]), law)]
         super().__init__((dims,), Composition(*layers))
 
 

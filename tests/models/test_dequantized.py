@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from deepul_utils.checks import laws
+from deepul_utils.checks import bound_laws, laws
 from deepul_utils.models.dequantized import Dequantized
 from deepul_utils.models.flow import Flow
 from deepul_utils.nn.mlp import MLP
@@ -26,10 +26,10 @@ def pairs(seed=0, variational=True):
     torch.manual_seed(seed)
 
     def couplings(inputs):
-        return [Coupling(every_second([2], k), MLP(inputs, 4, [8])) for k in range(2)]
+        return [Coupling(every_second([2], k), MLP(inputs, 2, [8])) for k in range(2)]
 
-    flow = Flow((2,), Composition(Scale(1 / K), Logit(), *couplings(2)))
-    return Dequantized(flow, K, VariationalNoise(*couplings(4), num_values=K) if variational else None).double()
+    flow = Flow((2,), Composition(Scale(1 / K), Logit(), *couplings(1)))
+    return Dequantized(flow, K, VariationalNoise(*couplings(3), num_values=K) if variational else None).double()
 
 
 @torch.no_grad()
@@ -49,9 +49,9 @@ def test_the_cells_hold_all_of_the_mass():
 def test_the_mean_weight_under_q_is_the_mass_of_the_cell(monkeypatch):
     """E_q[p(x + u) / q(u | x)] = P(x), by the midpoint rule over eps; with another sign of log q it is far off."""
     model = pairs()
-    side = -12 + 24 * (torch.arange(400) + 0.5) / 400
+    side = -8 + 16 * (torch.arange(400) + 0.5) / 400
     eps = torch.cartesian_prod(side, side)
-    log_normal = -0.5 * (eps**2).sum(1) - np.log(2 * np.pi) + 2 * np.log(24 / 400)
+    log_normal = -0.5 * (eps**2).sum(1) - np.log(2 * np.pi) + 2 * np.log(16 / 400)
     monkeypatch.setattr(torch, "randn_like", lambda like: eps)
     log_p = torch.stack([(model.log_weights(x.expand(len(eps), 2), 1)[0] + log_normal).logsumexp(0) for x in EVERY_X])
     assert torch.allclose(log_p, cells(model, points=400)[0], atol=2e-3)
@@ -73,9 +73,8 @@ def test_bound_and_estimates_are_in_order(variational):
     model = pairs(variational=variational)
     exact = cells(model)[0]
     x = EVERY_X.repeat(400, 1)  # many estimates of each
-    levels = [model.log_prob(x, samples=n).view(400, 9).mean(0) for n in (1, 4, 32)]
-    for lower, higher in zip(levels, [*levels[1:], exact], strict=True):
-        assert (lower < higher).all()
+    levels = [model.log_prob(x, samples=n).view(400, 9) for n in (1, 3, 9)]
+    bound_laws.rises(torch.stack([*levels, exact.expand(400, 9)]).mean(2).numpy())
 
 
 def test_loss_is_minus_the_mean_bound():

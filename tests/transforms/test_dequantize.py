@@ -19,7 +19,7 @@ def variational(shape, num_values=5, seed=0):
     torch.manual_seed(seed)
     if len(shape) == 1:
         masks = [every_second(shape, k) for k in range(2)]
-        nets = [nn.Sequential(MLP(2 * shape[0], 2 * shape[0], [16])) for _ in masks]
+        nets = [MLP(int(mask.sum()) + shape[0], 2 * int((1 - mask).sum()), [16]) for mask in masks]
     else:
         masks = [checkerboard(shape, k) for k in range(2)]
         nets = [nn.Conv2d(2 * shape[0], 2 * shape[0], 3, padding=1) for _ in masks]
