@@ -69,7 +69,7 @@ def _independent() -> VAE:
 def _on_digits(about: str, model: Callable[[], nn.Module], latents: bool = True) -> Recipe:
     settings = {"epochs": 40, "lr": 5e-3, "schedule": cosine, "batch_size": 128}
     data = real_digits if latents else binary_digits
-    return Recipe(f"{about} on the digits", data, model, settings, None, unit="nats per image", parts=latents)
+    return Recipe(f"{about} on the digits", data, model, settings, None, unit="nats per image", parts=100 * latents)
 
 
 def _pixels(about: str, pixels: dict[str, Any], **options: Any) -> Recipe:

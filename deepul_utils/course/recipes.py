@@ -17,14 +17,11 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
-from deepul_utils.course import digit_recipes
+from deepul_utils.course import digit_recipes, flow_recipes, shape_recipes
 from deepul_utils.course.recipe import Arrays, Recipe
-from deepul_utils.course.vqvae import mnist_vqvae
 from deepul_utils.data import mnist, toy1d, toy2d
-from deepul_utils.distributions.base import StandardNormal, StandardUniform
+from deepul_utils.distributions.base import StandardNormal
 from deepul_utils.distributions.independent import DiagonalNormal, IndependentBernoulli
-from deepul_utils.models.autoregressive_flow import AutoregressiveFlow
-from deepul_utils.models.dequantized import Dequantized
 from deepul_utils.models.gated_pixelcnn import GatedPixelCNN
 from deepul_utils.models.histogram import Histogram
 from deepul_utils.models.image_transformer import ImageTransformer
@@ -32,21 +29,15 @@ from deepul_utils.models.iwae import IWAE, log_evidence
 from deepul_utils.models.made import MADE
 from deepul_utils.models.mixture_of_logistics import MixtureOfLogistics
 from deepul_utils.models.pixelcnn import PixelCNN
-from deepul_utils.models.realnvp import ImageRealNVP, RealNVP
+from deepul_utils.models.quantiser import Quantiser
 from deepul_utils.models.rnn import RNN
 from deepul_utils.models.vae import VAE
+from deepul_utils.models.vqvae import VQVAE
 from deepul_utils.models.wavenet import WaveNet
 from deepul_utils.nn.mlp import MLP
 from deepul_utils.nn.ordering import shuffled
 from deepul_utils.nn.resnet import ResNet
 from deepul_utils.training import cosine, device
-from deepul_utils.transforms.coupling import Coupling
-from deepul_utils.transforms.dequantize import VariationalNoise
-from deepul_utils.transforms.elementwise import Logit, Scale
-from deepul_utils.transforms.logistic_mixture import LogisticMixture
-from deepul_utils.transforms.mixture_cdf import MixtureCDF
-from deepul_utils.transforms.partition import checkerboard, upper_half
-from deepul_utils.transforms.transform import Composition
 
 
 class DynamicallyBinarized(nn.Module):
@@ -82,15 +73,9 @@ def _flat_grey() -> tuple[Arrays, Arrays]:
     return _flattened(*mnist.mnist())
 
 
-def _bytes() -> tuple[Arrays, Arrays]:
-    train, test = mnist.mnist()
-    return train[:, None], test[:, None]
-
-
 _SP20 = "CS294-158 Spring 2020, solutions of homework 1"
 _DEMO = "CS294-158 Spring 2020, demonstrations of lecture 2"
 _TABLE = "table of pytorch-generative, dynamically binarized"
-_UVA = "UvA deep learning tutorial 11"
 _ADAM = {"lr": 0.1, "schedule": cosine, "batch_size": 128}
 _SLOW = {"lr": 1e-3, "schedule": cosine, "batch_size": 128}
 _SHAPE = (28, 28)
@@ -100,8 +85,9 @@ def _on_mnist(
     about: str, model: Callable[[], nn.Module], published: tuple[float, str], epochs: int = 20, **more: Any
 ) -> Recipe:
     """A run on MNIST, once."""
-    data = more.pop("data", mnist.thresholded_mnist)
-    return Recipe(f"{about} on MNIST", data, model, {"epochs": epochs, **_SLOW, **more}, published, seeds=(0,))
+    data, parts = more.pop("data", mnist.thresholded_mnist), more.pop("parts", 0)
+    settings = {"epochs": epochs, **_SLOW, **more}
+    return Recipe(f"{about} on MNIST", data, model, settings, published, seeds=(0,), parts=parts)
 
 
 def _demo(bits: float) -> tuple[float, str]:
@@ -118,19 +104,6 @@ def _pixelcnn(num_classes: int = 0) -> nn.Module:
     return model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
-def _on_the_plane(
-    name: str, about: str, model: Callable[[], nn.Module], published: float, remark: str = "", **settings: Any
-) -> Recipe:
-    data, log_density = {
-        "smiley": (toy2d.smiley_sets, toy2d.smiley_log_density),
-        "half moons": (toy2d.half_moons_sets, toy2d.half_moons_log_density),
-    }[name]
-    settings = {"lr": 5e-3, "schedule": cosine, "batch_size": 128, **settings}
-    law = lambda x: np.exp(log_density(x))  # noqa: E731
-    source = _SP20 + remark
-    return Recipe(f"{about} on the {name}", data, model, settings, (published, source), law, unit="nats per point")
-
-
 def _vae_of_a_gaussian(full: bool, published: float) -> Recipe:
     return Recipe(
         f"a VAE with two latents on a Gaussian with {'full' if full else 'diagonal'} covariance",
@@ -140,7 +113,7 @@ def _vae_of_a_gaussian(full: bool, published: float) -> Recipe:
         (published, "CS294-158 Spring 2020, solutions of homework 2"),
         law=lambda x: np.exp(toy2d.gaussian_log_density(x, full=full)),
         unit="nats per point",
-        parts=True,
+        parts=100,
     )
 
 
@@ -179,32 +152,22 @@ def _vae_on_mnist(draws: int, nats: float | None = None) -> Recipe:
     )
 
 
-def _autoregressive() -> nn.Module:
-    return AutoregressiveFlow(2, MixtureCDF(components=5), hidden=(64, 64, 64), base=StandardUniform(2))
-
-
-def _flow_on_mnist(
-    about: str,
-    bits: float,
-    source: str = _UVA,
-    *,
-    scales: int = 1,
-    couplings: int = 8,
-    variational: bool = False,
-    **more: Any,
-) -> Recipe:
-    """A RealNVP of MNIST's 256 grey levels, once; its losses are upper bounds, of one draw of the noise."""
-    shape, num_values = (1, *_SHAPE), 256
-
-    def model() -> nn.Module:
-        before = Composition(Scale(1 / num_values), Logit(alpha=1e-5))
-        flow = ImageRealNVP(shape, scales, couplings, before=before, **more)
-        layers = [Coupling(checkerboard(shape, k % 2), ResNet(2, 2, width=16, blocks=2)) for k in range(4)]
-        return Dequantized(flow, num_values, VariationalNoise(*layers, num_values=num_values) if variational else None)
-
-    settings = {"epochs": 100, "clip": 1.0, **_SLOW}
-    about = f"RealNVP, {about}, on MNIST of 256 levels"
-    return Recipe(about, _bytes, model, settings, (bits, source), seeds=(0,), unit="bits per dimension")
+def _vq_vae(num_codes: int = 64, dims: int = 16, width: int = 64) -> VQVAE:
+    """A VQ-VAE of binary images (B, 1, 28, 28), each a map of 7 x 7 codes, with a PixelCNN as their prior."""
+    encoder = nn.Sequential(
+        nn.Conv2d(1, width, 4, stride=2, padding=1),
+        nn.ReLU(),
+        nn.Conv2d(width, width, 4, stride=2, padding=1),
+        ResNet(width, dims, width, blocks=2),
+    )
+    decoder = nn.Sequential(
+        ResNet(dims, width, width, blocks=2),
+        nn.ConvTranspose2d(width, width, 4, stride=2, padding=1),
+        nn.ReLU(),
+        nn.ConvTranspose2d(width, 1, 4, stride=2, padding=1),
+    )
+    prior = PixelCNN((7, 7), num_codes, width, layers=4, kernel_size=5)
+    return VQVAE(encoder, decoder, IndependentBernoulli, Quantiser(num_codes, dims), prior=prior)
 
 
 RECIPES = {
@@ -240,45 +203,7 @@ RECIPES = {
         published=(4.0464, _SP20),
         law=lambda x: toy1d.two_bumps_law()[x],
     ),
-    "autoregressive-flow-smiley": _on_the_plane(
-        "smiley", "an autoregressive flow of 5 Gaussians", _autoregressive, 1.3607, epochs=60
-    ),
-    "autoregressive-flow-half-moons": _on_the_plane(
-        "half moons", "an autoregressive flow of 5 Gaussians", _autoregressive, 1.1029, epochs=60
-    ),
-    "realnvp-smiley": _on_the_plane(
-        "smiley", "RealNVP, 12 couplings,", lambda: RealNVP(2, 12, (64, 64)), 1.3939, epochs=100, ema=0.99
-    ),
-    "realnvp-half-moons": _on_the_plane(
-        "half moons", "RealNVP, 8 couplings,", lambda: RealNVP(2, 8, (32, 32)), 1.0804, epochs=100, ema=0.99
-    ),
-    "mixture-coupling-smiley": _on_the_plane(
-        "smiley",
-        "3 couplings by mixtures of 5 logistics",
-        lambda: RealNVP(2, 3, (48, 48), lambda: LogisticMixture(5)),
-        1.3607,
-        ", autoregressive flow",
-        epochs=40,
-        lr=1e-2,
-        ema=0.99,
-    ),
-    "mixture-coupling-half-moons": _on_the_plane(
-        "half moons",
-        "4 couplings by mixtures of 5 logistics",
-        lambda: RealNVP(2, 4, (32, 32), lambda: LogisticMixture(5)),
-        1.0804,
-        ", RealNVP",
-        epochs=60,
-        ema=0.99,
-    ),
-    "realnvp-mnist": _flow_on_mnist("8 couplings over a checkerboard", 1.078),
-    "realnvp-mnist-halves": _flow_on_mnist(
-        "8 couplings over upper and lower half", 1.078, f"{_UVA}, over a checkerboard", pixels=upper_half
-    ),
-    "realnvp-mnist-variational": _flow_on_mnist("8 couplings, learned noise", 1.043, variational=True),
-    "realnvp-mnist-multiscale": _flow_on_mnist(
-        "3 scales, learned noise", 1.020, scales=3, couplings=4, variational=True
-    ),
+    **flow_recipes.RECIPES,
     "vae-full-gaussian": _vae_of_a_gaussian(full=True, published=4.4388),
     "vae-diagonal-gaussian": _vae_of_a_gaussian(full=False, published=4.4213),
     "vae-mnist-dynamic": _vae_on_mnist(1, 86.76),
@@ -288,14 +213,16 @@ RECIPES = {
     "iwae-5-mnist-short": _vae_on_mnist(5),
     "vqvae-mnist-dynamic": Recipe(
         "a VQ-VAE of 7 x 7 codes with a PixelCNN as their prior, on dynamically binarized MNIST",
-        _bytes,
-        lambda: DynamicallyBinarized(mnist_vqvae(), torch.float),
+        flow_recipes.grey_images,
+        lambda: DynamicallyBinarized(_vq_vae(), torch.float),
         {"epochs": 50, **_SLOW},
         None,
         seeds=(0,),
         unit="nats per image",
+        parts=1,
     ),
     **digit_recipes.RECIPES,
+    **shape_recipes.RECIPES,
     "made-mnist": _on_mnist(
         "MADE, 2 layers of 512, in a shuffled ordering,",
         lambda: MADE(784, [512, 512], orders=[shuffled(_SHAPE)]),
@@ -340,6 +267,7 @@ RECIPES = {
         ),
         epochs=100,
         data=mnist.mnist,
+        parts=1,
     ),
     "gated-pixelcnn-mnist-dynamic": _on_mnist(
         "Gated PixelCNN",
@@ -350,13 +278,15 @@ RECIPES = {
     ),
 }
 
-# What fits the hours of a CPU: two epochs, with a schedule that ends there. Nobody has published their losses.
+# What fits the hours of a CPU: few epochs, with a schedule that ends there. Nobody has published their losses.
+_EPOCHS = {name: 2 for name, recipe in RECIPES.items() if recipe.published and recipe.published[1] == _DEMO}
+_EPOCHS |= {"vqvae-mnist-dynamic": 5, "pixelvae-mnist-dynamic": 2}
 RECIPES |= {
-    f"{name}-short": replace(
-        recipe, about=f"{recipe.about}, briefly", settings={**recipe.settings, "epochs": 2}, published=None
+    f"{name.removesuffix('-dynamic')}-short": replace(
+        recipe, about=f"{recipe.about}, briefly", settings={**recipe.settings, "epochs": _EPOCHS[name]}, published=None
     )
     for name, recipe in RECIPES.items()
-    if recipe.published and recipe.published[1] == _DEMO
+    if name in _EPOCHS
 }
 
 

@@ -2,6 +2,7 @@ import json
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from typer.testing import CliRunner
 
 from deepul_utils.cli import app
 from deepul_utils.course import recipe as machinery
-from deepul_utils.course import recipes
+from deepul_utils.course import recipes, shape_recipes
 from deepul_utils.course.recipe import SEEDS, Recipe
 from deepul_utils.course.recipes import RECIPES, DynamicallyBinarized, measure, recorded
 from deepul_utils.data import mnist
@@ -82,6 +83,43 @@ def test_the_parts_of_a_bound_are_recorded(name, most, kl):
         assert parts["loss"] == pytest.approx(parts["reconstruction"] + parts["kl"], abs=1e-5)
         assert result(name)["floor"] < parts["loss"] <= most
         assert kl[0] <= parts["kl"] <= kl[1]
+
+
+SHAPES = [name for name in RECIPES if name.endswith("-shapes")]
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_no_model_of_the_shapes_is_better_than_their_law(name):
+    """The test set is the law, so that a loss below its entropy would be none of a distribution."""
+    assert result(name)["floor"] == pytest.approx(np.log(324), abs=1e-6)
+    for run in result(name)["runs"]:
+        assert run["test_loss"] > np.log(324)
+
+
+def test_the_shapes_are_drawn_from_their_law():
+    train, test = shape_recipes.binary_shapes()
+    known = {image.tobytes(): k for k, image in enumerate(test)}
+    assert len(known) == len(test) == 324
+    counts = np.bincount([known[image.tobytes()] for image in train], minlength=324)
+    assert counts.sum() == 10_000
+    spread = ((counts - 10_000 / 324) ** 2).sum() * 324 / 10_000  # chi squared, with a mean of 323
+    assert abs(spread - 323) < 5 * np.sqrt(2 * 323)
+    for binary, real in zip((train, test), shape_recipes.real_shapes(), strict=True):
+        assert real.dtype == np.float64
+        assert np.array_equal(binary, real)
+
+
+def test_latents_carry_what_the_decoder_cannot_see():
+    """Of 5.78 nats; a decoder that sees six rows leaves them less than two."""
+    narrow, wide = (
+        [run["parts"]["kl"] for run in result(f"{name}-shapes")["runs"]] for name in ("pixelvae", "pixelvae-wide")
+    )
+    assert max(wide) < 2
+    assert min(narrow) > 4
+    for run in result("vqvae-shapes")["runs"]:
+        parts = run["parts"]
+        assert parts["loss"] == pytest.approx(parts["reconstruction"] + parts["code"], abs=1e-5)
+        assert parts["code"] < 9 * np.log(16)
 
 
 def test_every_result_has_a_recipe():
@@ -158,6 +196,39 @@ def test_losses_are_per_dimension(small, tmp_path):
     assert len(got["runs"][0]["train_by_epoch"]) == 2
     assert got["settings"] == {"epochs": 2, "lr": 0.1, "batch_size": 8}
     assert got["hardware"]
+
+
+class Mean(Pairs):
+    """A loss of two parts, whose means are known."""
+
+    def loss(self, x):
+        return Parts(x.double().mean(), 2 * x.double().mean())
+
+
+class Parts(NamedTuple):
+    loss: torch.Tensor
+    twice: torch.Tensor
+
+
+def test_parts_are_means_over_rows_that_come_in_pieces():
+    x = np.random.default_rng(0).integers(0, 4, (6000, 2))
+    recipe = Recipe("a test", lambda: (x, x), lambda: Mean(4), {}, None, unit="nats per point", parts=2)
+    assert recipe._parts(Mean(4), x) == pytest.approx({"loss": x.mean(), "twice": 2 * x.mean()}, abs=1e-5)
+    assert replace(recipe, parts=0)._parts(Mean(4), x) == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "of", "epochs"),
+    [
+        ("vqvae-mnist-short", "vqvae-mnist-dynamic", 5),
+        ("pixelvae-mnist-short", "pixelvae-mnist-dynamic", 2),
+        ("rnn-mnist-short", "rnn-mnist", 2),
+    ],
+)
+def test_short_recipes_differ_in_their_epochs_alone(name, of, epochs):
+    short, long = RECIPES[name], RECIPES[of]
+    assert short.settings == {**long.settings, "epochs": epochs}
+    assert short == replace(long, about=short.about, settings=short.settings, published=None)
 
 
 @pytest.mark.parametrize(("unit", "uniform"), [("nats per point", np.log(16)), ("bits per dimension", 2)])
