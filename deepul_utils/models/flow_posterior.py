@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import ClassVar
 
 import torch
@@ -76,7 +76,7 @@ class IAF(nn.Module):
         context: the length of h; the encoder gives 2 Z + context numbers. With 0, the layers are the same for all x.
         layers: how many.
         hidden: widths of each network.
-        element: makes what a layer does to each number.
+        element: what a layer does to each number; by default `ScaleAndShift()`.
 
     Raises:
         ValueError: parameters of another number.
@@ -97,10 +97,10 @@ class IAF(nn.Module):
         context: int = 0,
         layers: int = 2,
         hidden: Sequence[int] = (64, 64),
-        element: Callable[[], Element] = ScaleAndShift,
+        element: Element | None = None,
     ) -> None:
         super().__init__()
-        self.dims, self.context, self.element = dims, context, element()
+        self.dims, self.context, self.element = dims, context, element or ScaleAndShift()
         forwards = torch.arange(dims)
         orders = [forwards.flip(0) if layer % 2 else forwards for layer in range(layers)]
         num_params = self.element.num_params
