@@ -43,6 +43,16 @@ def test_made_shows_its_run_on_mnist():
     assert run["test_loss"] <= run["published"]["test_loss"]
 
 
+def test_pixelcnn_shows_its_run_on_mnist():
+    cells = {cell.id: cell for cell in read(ROOT / "book/week2_autoregressive/pixelcnn.ipynb").cells}
+    rows = cells["numbers-recorded"].outputs[0].text.splitlines()
+    for model in ("MADE", "PixelCNN"):
+        run = json.loads((ROOT / f"book/results/{model.lower()}-mnist.json").read_text(encoding="utf-8"))
+        row = next(row for row in rows if row.startswith(f"{model}, {run['settings']['epochs']} epochs"))
+        losses = run["test_loss"], run["published"]["test_loss"]
+        assert row.split()[-2:] == [f"{loss:.4f}" for loss in losses], "run `make execute`"
+
+
 def test_vae_shows_its_runs_on_the_plane():
     cells = {cell.id: cell for cell in read(ROOT / "book/week4_latent_variables/vae.ipynb").cells}
     rows = {row.split()[0]: row.split()[1:] for row in cells["numbers-table"].outputs[0].text.splitlines()[1:]}
@@ -77,3 +87,49 @@ def test_flows_show_their_runs_on_the_plane(chapter, name, most):
     shown = re.findall(r"\d\.\d{3}", row)
     assert shown[0] == f"{mean:.3f}", "run `make execute`"
     assert {f"{loss:.3f}" for loss in (run["floor"], min(losses), max(losses))} <= set(shown), "run `make execute`"
+
+
+def printed(chapter, cell):
+    """The numbers that a cell of a chapter of week 4 prints, row by row, behind the row's name."""
+    cells = {cell.id: cell for cell in read(ROOT / f"book/week4_latent_variables/{chapter}.ipynb").cells}
+    rows = (re.match(r"(.*?) +(\d+\.\d.*)", row) for row in cells[cell].outputs[0].text.splitlines())
+    return {row[1]: list(map(float, re.findall(r"\d+\.\d+", row[2]))) for row in rows if row}
+
+
+def run_of(name):
+    run = json.loads((ROOT / f"book/results/{name}.json").read_text(encoding="utf-8"))
+    parts = [one["parts"] for one in run["runs"] if "parts" in one]
+    return run, {part: sum(one[part] for one in parts) / len(parts) for part in (parts[0] if parts else ())}
+
+
+def test_iwae_shows_its_short_runs_beside_the_published_ones():
+    rows = printed("iwae", "published-run")
+    for K, name, published in ((1, "vae", 86.76), (5, "iwae-5", 85.54)):
+        run = run_of(f"{name}-mnist-short")[0]
+        own, many = run["runs"][0]["test_by_epoch"][-1], run["test_loss"]
+        assert rows[f"K = {K}"] == [round(own, 1), round(many, 1), published], "run `make execute`"
+
+
+@pytest.mark.parametrize(("name", "price"), [("vqvae-shapes", "code"), ("vae-shapes", "kl")])
+def test_vqvae_shows_its_runs_on_the_shapes(name, price):
+    run, parts = run_of(name)
+    seeds = [one["test_loss"] for one in run["runs"]]
+    shown = [parts["reconstruction"], parts[price], run["test_loss"], *seeds, run["floor"]]
+    assert printed("vqvae", "shapes-table")[name] == [round(value, 2) for value in shown], "run `make execute`"
+
+
+@pytest.mark.parametrize(
+    ("row", "name"),
+    [
+        ("VAE, independent pixels", "vae-shapes"),
+        ("four neighbours, no latents", "pixelcnn-shapes"),
+        ("PixelVAE, four neighbours", "pixelvae-shapes"),
+        ("PixelVAE, six rows", "pixelvae-wide-shapes"),
+    ],
+)
+def test_flows_in_vaes_shows_its_runs_on_the_shapes(row, name):
+    run, parts = run_of(name)
+    kls = [one["parts"]["kl"] for one in run["runs"]] if parts else []
+    reconstruction, kl = (parts["reconstruction"], parts["kl"]) if parts else (run["test_loss"], 0)
+    shown = [run["test_loss"], reconstruction, kl, *([min(kls), max(kls)] if kls else []), run["floor"]]
+    assert printed("flows_in_vaes", "shapes-table")[row] == [round(value, 2) for value in shown], "run `make execute`"
