@@ -27,6 +27,7 @@ def result(name):
 RECORDED = sorted(path.stem for path in RESULTS.glob("*.json"))
 ON_MNIST = [name for name in RECORDED if "mnist" in name]  # whose images the tests cannot count on
 SYNTHETIC = [name for name in RECORDED if name not in ON_MNIST]
+MISSED = ["pixelcnn-mnist"]  # by 3 per cent, as its chapter says
 LONG = ("nats per point", "nats per image")  # in which flows and PixelVAEs are measured, half a minute each
 FLOWS = [name for name in SYNTHETIC if RECIPES[name].unit in LONG]
 
@@ -38,7 +39,8 @@ def test_the_mean_of_the_seeds_meets_the_published_loss(name):
     assert [run["seed"] for run in recorded["runs"]] == list(RECIPES[name].seeds)
     assert recorded["test_loss"] == pytest.approx(np.mean(losses), abs=1e-6)
     if (published := RECIPES[name].published) is not None:
-        assert recorded["test_loss"] <= published[0]
+        met = recorded["test_loss"] <= published[0]
+        assert met != (name in MISSED), "does the chapter say so?"
 
 
 @pytest.mark.parametrize("name", RECORDED)
