@@ -26,7 +26,8 @@ from deepul_utils.grading import cgroup, engine, record
 from deepul_utils.grading.judge import judge
 from deepul_utils.grading.notebook import parse
 from deepul_utils.grading.record import RestoreCells
-from deepul_utils.grading.sandbox import Limits, WarmStart
+from deepul_utils.grading.sandbox import Limits
+from deepul_utils.grading.warm_start import WarmStart
 
 ATTACKS = {path.stem: path.read_text(encoding="utf-8") for path in sorted(Path(__file__).parent.glob("attacks/*.txt"))}
 HANDED_IN = {name for name, text in ATTACKS.items() if "\n# %% folder\n" in text}

@@ -61,9 +61,11 @@ def pixel_vae(
     return model(encoder, decoder, likelihood, prior=StandardNormal(latents), **options)
 
 
-def _independent() -> VAE:
-    decoder = nn.Sequential(MLP(8, 64, [128]), nn.Unflatten(1, (8, 8)))
-    return VAE(nn.Sequential(nn.Flatten(), MLP(64, 16, [128])), decoder, IndependentBernoulli, prior=StandardNormal(8))
+def independent_vae(shape: Sequence[int]) -> VAE:
+    """A VAE of binary images (H, W) with eight latents, given which the pixels are independent."""
+    decoder = nn.Sequential(MLP(8, prod(shape), [128]), nn.Unflatten(1, tuple(shape)))
+    encoder = nn.Sequential(nn.Flatten(), MLP(prod(shape), 16, [128]))
+    return VAE(encoder, decoder, IndependentBernoulli, prior=StandardNormal(8))
 
 
 def _on_digits(about: str, model: Callable[[], nn.Module], latents: bool = True) -> Recipe:
@@ -78,7 +80,7 @@ def _pixels(about: str, pixels: dict[str, Any], **options: Any) -> Recipe:
 
 RECIPES = {
     "pixelcnn-digits": _on_digits("a PixelCNN", lambda: PixelCNN((8, 8), width=16, **WIDE), latents=False),
-    "vae-digits": _on_digits("a VAE with independent pixels", _independent),
+    "vae-digits": _on_digits("a VAE with independent pixels", lambda: independent_vae((8, 8))),
     "pixelvae-digits": _pixels("that sees six rows", WIDE),
     "pixelvae-narrow-digits": _pixels("that sees four neighbours", NARROW),
     "pixelvae-free-bits-digits": _pixels("with half a nat free for each latent", WIDE, free_bits=0.5),

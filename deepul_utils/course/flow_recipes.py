@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from deepul_utils.course.recipe import Arrays, Recipe
+from deepul_utils.course.recipe import SP20, Arrays, Recipe
 from deepul_utils.data import mnist, toy2d
 from deepul_utils.distributions.base import StandardUniform
 from deepul_utils.models.autoregressive_flow import AutoregressiveFlow
@@ -24,7 +24,6 @@ from deepul_utils.transforms.mixture_cdf import MixtureCDF
 from deepul_utils.transforms.partition import checkerboard, upper_half
 from deepul_utils.transforms.transform import Composition
 
-_SP20 = "CS294-158 Spring 2020, solutions of homework 1"
 _UVA = "UvA deep learning tutorial 11"
 
 
@@ -43,7 +42,7 @@ def _on_the_plane(
     }[name]
     settings = {"lr": 5e-3, "schedule": cosine, "batch_size": 128, **settings}
     law = lambda x: np.exp(log_density(x))  # noqa: E731
-    source = _SP20 + remark
+    source = SP20 + remark
     return Recipe(f"{about} on the {name}", data, model, settings, (published, source), law, unit="nats per point")
 
 

@@ -19,6 +19,7 @@ from torch import nn
 from deepul_utils.distributions.bits import bits_per_dim
 from deepul_utils.training import Batches, device, fit
 
+SP20 = "CS294-158 Spring 2020, solutions of homework 1"
 SEEDS = (0, 1, 2)  # of the first weights, the batches and the noise; the data stay the same
 
 Arrays = np.ndarray | tuple[np.ndarray, ...]

@@ -18,7 +18,7 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 
 from deepul_utils.course import digit_recipes, flow_recipes, shape_recipes
-from deepul_utils.course.recipe import Arrays, Recipe
+from deepul_utils.course.recipe import SP20, Arrays, Recipe
 from deepul_utils.data import mnist, toy1d, toy2d
 from deepul_utils.distributions.base import StandardNormal
 from deepul_utils.distributions.independent import DiagonalNormal, IndependentBernoulli
@@ -73,7 +73,6 @@ def _flat_grey() -> tuple[Arrays, Arrays]:
     return _flattened(*mnist.mnist())
 
 
-_SP20 = "CS294-158 Spring 2020, solutions of homework 1"
 _DEMO = "CS294-158 Spring 2020, demonstrations of lecture 2"
 _TABLE = "table of pytorch-generative, dynamically binarized"
 _ADAM = {"lr": 0.1, "schedule": cosine, "batch_size": 128}
@@ -152,8 +151,9 @@ def _vae_on_mnist(draws: int, nats: float | None = None) -> Recipe:
     )
 
 
-def _vq_vae(num_codes: int = 64, dims: int = 16, width: int = 64) -> VQVAE:
+def _vq_vae() -> VQVAE:
     """A VQ-VAE of binary images (B, 1, 28, 28), each a map of 7 x 7 codes, with a PixelCNN as their prior."""
+    num_codes, dims, width = 64, 16, 64
     encoder = nn.Sequential(
         nn.Conv2d(1, width, 4, stride=2, padding=1),
         nn.ReLU(),
@@ -176,7 +176,7 @@ RECIPES = {
         toy1d.one_bump,
         lambda: Histogram(toy1d.ONE_BUMP_VALUES),
         {"epochs": 300, **_ADAM},
-        published=(2.0526, _SP20),
+        published=(2.0526, SP20),
         law=lambda x: toy1d.one_bump_law()[x],
     ),
     "histogram-two-bumps": Recipe(
@@ -184,7 +184,7 @@ RECIPES = {
         toy1d.two_bumps,
         lambda: Histogram(toy1d.TWO_BUMPS_VALUES),
         {"epochs": 20, **_ADAM},
-        published=(4.0422, _SP20),
+        published=(4.0422, SP20),
         law=lambda x: toy1d.two_bumps_law()[x],
     ),
     "logistics-one-bump": Recipe(
@@ -192,7 +192,7 @@ RECIPES = {
         toy1d.one_bump,
         lambda: MixtureOfLogistics(toy1d.ONE_BUMP_VALUES, components=4),
         {"epochs": 100, **_ADAM},
-        published=(2.0586, _SP20),
+        published=(2.0586, SP20),
         law=lambda x: toy1d.one_bump_law()[x],
     ),
     "logistics-two-bumps": Recipe(
@@ -200,7 +200,7 @@ RECIPES = {
         toy1d.two_bumps,
         lambda: MixtureOfLogistics(toy1d.TWO_BUMPS_VALUES, components=4),
         {"epochs": 30, **_ADAM},
-        published=(4.0464, _SP20),
+        published=(4.0464, SP20),
         law=lambda x: toy1d.two_bumps_law()[x],
     ),
     **flow_recipes.RECIPES,
@@ -226,14 +226,14 @@ RECIPES = {
     "made-mnist": _on_mnist(
         "MADE, 2 layers of 512, in a shuffled ordering,",
         lambda: MADE(784, [512, 512], orders=[shuffled(_SHAPE)]),
-        (0.1106, _SP20),
+        (0.1106, SP20),
         data=_flat,
     ),
-    "pixelcnn-mnist": _on_mnist("PixelCNN", _pixelcnn, (0.0756, _SP20), epochs=10, bf16=True),
+    "pixelcnn-mnist": _on_mnist("PixelCNN", _pixelcnn, (0.0756, SP20), epochs=10, bf16=True),
     "pixelcnn-mnist-classes": _on_mnist(
         "PixelCNN given the class",
         lambda: _pixelcnn(num_classes=10),
-        (0.0715, _SP20),
+        (0.0715, SP20),
         epochs=10,
         bf16=True,
         data=_images_with_labels,

@@ -8,14 +8,12 @@ from math import prod
 import numpy as np
 from torch import nn
 
-from deepul_utils.course.digit_recipes import NARROW, WIDE, pixel_vae
+from deepul_utils.course.digit_recipes import NARROW, WIDE, independent_vae, pixel_vae
 from deepul_utils.course.recipe import Arrays, Recipe
 from deepul_utils.data.shapes import SIDE, shapes
-from deepul_utils.distributions.base import StandardNormal
 from deepul_utils.distributions.independent import IndependentBernoulli
 from deepul_utils.models.pixelcnn import PixelCNN
 from deepul_utils.models.quantiser import Quantiser
-from deepul_utils.models.vae import VAE
 from deepul_utils.models.vqvae import VQVAE
 from deepul_utils.nn.mlp import MLP
 from deepul_utils.training import cosine
@@ -36,11 +34,12 @@ def real_shapes() -> tuple[Arrays, Arrays]:
     return train, test
 
 
-def vq_vae(num_codes: int = 16, dims: int = 8, width: int = 32) -> VQVAE:
+def vq_vae() -> VQVAE:
     """A VQ-VAE of shapes (B, 12, 12): a word for each patch of 4 x 4 pixels by itself; its decoder sees all nine.
 
     The PixelCNN of words reaches over the whole map.
     """
+    num_codes, dims, width = 16, 8, 32
     encoder = nn.Sequential(
         nn.Unflatten(1, (1, SIDE)),
         nn.Conv2d(1, width, 4, stride=4),
@@ -52,12 +51,6 @@ def vq_vae(num_codes: int = 16, dims: int = 8, width: int = 32) -> VQVAE:
     decoder = nn.Sequential(nn.Flatten(), MLP(9 * dims, prod(SHAPE), [256]), nn.Unflatten(1, SHAPE))
     prior = PixelCNN((3, 3), num_codes, width, layers=3, kernel_size=5)
     return VQVAE(encoder, decoder, IndependentBernoulli, Quantiser(num_codes, dims), prior=prior)
-
-
-def _independent() -> VAE:
-    decoder = nn.Sequential(MLP(8, prod(SHAPE), [128]), nn.Unflatten(1, SHAPE))
-    encoder = nn.Sequential(nn.Flatten(), MLP(prod(SHAPE), 16, [128]))
-    return VAE(encoder, decoder, IndependentBernoulli, prior=StandardNormal(8))
 
 
 def _on_shapes(
@@ -84,7 +77,7 @@ RECIPES = {
     "vqvae-shapes": _on_shapes(
         "a VQ-VAE of 3 x 3 words with a PixelCNN as their prior", vq_vae, parts=1, epochs=60, lr=2e-3
     ),
-    "vae-shapes": _on_shapes("a VAE with independent pixels", _independent),
+    "vae-shapes": _on_shapes("a VAE with independent pixels", lambda: independent_vae(SHAPE)),
     "pixelcnn-shapes": _on_shapes(
         "a PixelCNN that sees four neighbours", lambda: PixelCNN(SHAPE, width=16, **NARROW), parts=0
     ),

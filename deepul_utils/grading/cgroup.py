@@ -58,7 +58,8 @@ def possible() -> bool:
 def _remove_those_of_the_dead(place: Path) -> None:
     """Remove groups whose grader was killed before it could; Linux keeps those in which a process still runs."""
     for folder in place.glob("deepul-*-*"):
-        if not psutil.pid_exists(int(folder.name.split("-")[1])):
+        pid = folder.name.split("-")[1]
+        if pid.isdecimal() and not psutil.pid_exists(int(pid)):
             with contextlib.suppress(OSError):
                 folder.rmdir()
 

@@ -26,11 +26,11 @@ from deepul_utils.grading.sandbox import (
     WATCHED,
     Limits,
     SandboxUnavailable,
-    WarmStart,
     as_seen_here,
     bubblewrap,
     connection,
 )
+from deepul_utils.grading.warm_start import WarmStart
 
 IMAGE = "deepul-sandbox"
 SANDBOXES = ("bubblewrap", "docker", "podman", "none")

@@ -23,7 +23,7 @@ from deepul_utils.checks.question import QUESTIONS
 from deepul_utils.grading.container import Containers, starts
 from deepul_utils.grading.judge import judge
 from deepul_utils.grading.kernel import LocalProcess, Process
-from deepul_utils.grading.sandbox import WarmStart
+from deepul_utils.grading.warm_start import WarmStart
 
 
 class JobFailed(Exception):

@@ -27,20 +27,20 @@ def result(name):
 RECORDED = sorted(path.stem for path in RESULTS.glob("*.json"))
 ON_MNIST = [name for name in RECORDED if "mnist" in name]  # whose images the tests cannot count on
 SYNTHETIC = [name for name in RECORDED if name not in ON_MNIST]
-MISSED = ["pixelcnn-mnist"]  # by 3 per cent, as its chapter says
 LONG = ("nats per point", "nats per image")  # in which flows and PixelVAEs are measured, half a minute each
 FLOWS = [name for name in SYNTHETIC if RECIPES[name].unit in LONG]
 
 
 @pytest.mark.parametrize("name", RECORDED)
-def test_the_mean_of_the_seeds_meets_the_published_loss(name):
+def test_the_mean_of_the_seeds_meets_the_published_loss(name, request):
+    if name == "pixelcnn-mnist":
+        request.applymarker(pytest.mark.xfail(strict=True, reason="0.0781 for 0.0756, as the chapter says"))
     recorded = result(name)
     losses = [run["test_loss"] for run in recorded["runs"]]
     assert [run["seed"] for run in recorded["runs"]] == list(RECIPES[name].seeds)
     assert recorded["test_loss"] == pytest.approx(np.mean(losses), abs=1e-6)
     if (published := RECIPES[name].published) is not None:
-        met = recorded["test_loss"] <= published[0]
-        assert met != (name in MISSED), "does the chapter say so?"
+        assert recorded["test_loss"] <= published[0]
 
 
 @pytest.mark.parametrize("name", RECORDED)

@@ -13,9 +13,11 @@ def test_groups_of_graders_that_were_killed_are_removed(tmp_path, monkeypatch):
     with subprocess.Popen([sys.executable, "-c", ""]) as killed:
         pass
     dead, alive = tmp_path / f"deepul-{killed.pid}-0a", tmp_path / f"deepul-{os.getpid()}-0b"
-    dead.mkdir()
-    alive.mkdir()
+    another = tmp_path / "deepul-of-another"
+    for folder in (dead, alive, another):
+        folder.mkdir()
     [made] = cgroup.make(processes=1, memory=1 << 20)
     assert not dead.exists()
     assert alive.exists()
+    assert another.exists()
     assert made.exists()

@@ -9,7 +9,7 @@ import pytest
 from deepul_utils.checks.question import QUESTIONS, grade_id
 from deepul_utils.course.notebooks import homework
 from deepul_utils.grading.judge import judge
-from deepul_utils.grading.sandbox import WarmStart
+from deepul_utils.grading.warm_start import WarmStart
 
 ROOT = Path(__file__).parents[2]
 HOMEWORK = homework(ROOT)

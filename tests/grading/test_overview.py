@@ -28,7 +28,8 @@ from deepul_utils.grading.export import ExportError
 from deepul_utils.grading.judge import _stopped, _unknown, _verdict
 from deepul_utils.grading.record import NOTES, read
 from deepul_utils.grading.report import outcome_of, problems
-from deepul_utils.grading.sandbox import Limits, SandboxedProcess
+from deepul_utils.grading.sandbox import Limits
+from deepul_utils.grading.warm_start import SandboxedProcess
 
 WEEK = tiny_homework.WEEK
 EVIL = "=HYPERLINK(1)<img src=x onerror=steal()>"

@@ -19,7 +19,8 @@ import deepul_utils
 from deepul_utils.cli import app
 from deepul_utils.grading import cgroup, edition, engine, sandbox
 from deepul_utils.grading.kernel import Kernel
-from deepul_utils.grading.sandbox import Limits, Sandbox, SandboxedProcess, SandboxUnavailable, WarmStart
+from deepul_utils.grading.sandbox import Limits, Sandbox, SandboxUnavailable
+from deepul_utils.grading.warm_start import SandboxedProcess, WarmStart
 
 
 @pytest.fixture(scope="module")
@@ -321,7 +322,8 @@ import sys
 from pathlib import Path
 import deepul_utils
 from deepul_utils.grading.kernel import Kernel
-from deepul_utils.grading.sandbox import Sandbox, SandboxedProcess
+from deepul_utils.grading.sandbox import Sandbox
+from deepul_utils.grading.warm_start import SandboxedProcess
 Path(sys.argv[1], "empty").mkdir()
 deepul_utils.__file__ = next(path for path in map(Path, sys.path) if path.name == "site-packages") / "pip/__init__.py"
 with Sandbox(Path(sys.argv[1])) as box:

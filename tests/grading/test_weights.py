@@ -16,7 +16,7 @@ from deepul_utils.grading import engine
 from deepul_utils.grading.check import check
 from deepul_utils.grading.judge import judge
 from deepul_utils.grading.kernel import LocalProcess
-from deepul_utils.grading.sandbox import WarmStart
+from deepul_utils.grading.warm_start import WarmStart
 
 pytestmark = pytest.mark.xdist_group("weights")
 SEED = 20

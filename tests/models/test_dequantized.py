@@ -72,9 +72,9 @@ def test_bound_and_estimates_are_in_order(variational):
     """E log w < E log of a mean of more and more weights < log P."""
     model = pairs(variational=variational)
     exact = cells(model)[0]
-    x = EVERY_X.repeat(400, 1)  # many estimates of each
-    levels = [model.log_prob(x, samples=n).view(400, 9) for n in (1, 3, 9)]
-    bound_laws.rises(torch.stack([*levels, exact.expand(400, 9)]).mean(2).numpy())
+    x = EVERY_X.repeat(60_000, 1)  # many estimates of each
+    levels = [model.log_prob(x, samples=n).view(60_000, 9) for n in (1, 4)]
+    bound_laws.rises(torch.stack([*levels, exact.expand(60_000, 9)]).numpy())
 
 
 def test_loss_is_minus_the_mean_bound():

@@ -11,6 +11,19 @@ from deepul_utils.course.notebooks import read
 ROOT = Path(__file__).parents[2]
 
 
+def printed(chapter, cell):
+    """The numbers that a cell of a chapter prints, row by row, behind the row's name."""
+    cells = {cell.id: cell for cell in read(ROOT / f"book/{chapter}.ipynb").cells}
+    rows = (re.match(r"(.*?) +(\d+\.\d.*)", row) for row in cells[cell].outputs[0].text.splitlines())
+    return {row[1]: list(map(float, re.findall(r"\d+\.\d+", row[2]))) for row in rows if row}
+
+
+def run_of(name):
+    run = json.loads((ROOT / f"book/results/{name}.json").read_text(encoding="utf-8"))
+    parts = [one["parts"] for one in run["runs"] if "parts" in one]
+    return run, {part: sum(one[part] for one in parts) / len(parts) for part in (parts[0] if parts else ())}
+
+
 @pytest.mark.parametrize(
     ("chapter", "names"),
     [
@@ -44,13 +57,12 @@ def test_made_shows_its_run_on_mnist():
 
 
 def test_pixelcnn_shows_its_run_on_mnist():
-    cells = {cell.id: cell for cell in read(ROOT / "book/week2_autoregressive/pixelcnn.ipynb").cells}
-    rows = cells["numbers-recorded"].outputs[0].text.splitlines()
+    rows = printed("week2_autoregressive/pixelcnn", "numbers-recorded")
     for model in ("MADE", "PixelCNN"):
-        run = json.loads((ROOT / f"book/results/{model.lower()}-mnist.json").read_text(encoding="utf-8"))
-        row = next(row for row in rows if row.startswith(f"{model}, {run['settings']['epochs']} epochs"))
+        run = run_of(f"{model.lower()}-mnist")[0]
         losses = run["test_loss"], run["published"]["test_loss"]
-        assert row.split()[-2:] == [f"{loss:.4f}" for loss in losses], "run `make execute`"
+        shown = rows[f"{model}, {run['settings']['epochs']} epochs"]
+        assert shown == [round(loss, 4) for loss in losses], "run `make execute`"
 
 
 def test_vae_shows_its_runs_on_the_plane():
@@ -89,21 +101,8 @@ def test_flows_show_their_runs_on_the_plane(chapter, name, most):
     assert {f"{loss:.3f}" for loss in (run["floor"], min(losses), max(losses))} <= set(shown), "run `make execute`"
 
 
-def printed(chapter, cell):
-    """The numbers that a cell of a chapter of week 4 prints, row by row, behind the row's name."""
-    cells = {cell.id: cell for cell in read(ROOT / f"book/week4_latent_variables/{chapter}.ipynb").cells}
-    rows = (re.match(r"(.*?) +(\d+\.\d.*)", row) for row in cells[cell].outputs[0].text.splitlines())
-    return {row[1]: list(map(float, re.findall(r"\d+\.\d+", row[2]))) for row in rows if row}
-
-
-def run_of(name):
-    run = json.loads((ROOT / f"book/results/{name}.json").read_text(encoding="utf-8"))
-    parts = [one["parts"] for one in run["runs"] if "parts" in one]
-    return run, {part: sum(one[part] for one in parts) / len(parts) for part in (parts[0] if parts else ())}
-
-
 def test_iwae_shows_its_short_runs_beside_the_published_ones():
-    rows = printed("iwae", "published-run")
+    rows = printed("week4_latent_variables/iwae", "published-run")
     for K, name, published in ((1, "vae", 86.76), (5, "iwae-5", 85.54)):
         run = run_of(f"{name}-mnist-short")[0]
         own, many = run["runs"][0]["test_by_epoch"][-1], run["test_loss"]
@@ -115,7 +114,8 @@ def test_vqvae_shows_its_runs_on_the_shapes(name, price):
     run, parts = run_of(name)
     seeds = [one["test_loss"] for one in run["runs"]]
     shown = [parts["reconstruction"], parts[price], run["test_loss"], *seeds, run["floor"]]
-    assert printed("vqvae", "shapes-table")[name] == [round(value, 2) for value in shown], "run `make execute`"
+    rows = printed("week4_latent_variables/vqvae", "shapes-table")
+    assert rows[name] == [round(value, 2) for value in shown], "run `make execute`"
 
 
 @pytest.mark.parametrize(
@@ -132,4 +132,5 @@ def test_flows_in_vaes_shows_its_runs_on_the_shapes(row, name):
     kls = [one["parts"]["kl"] for one in run["runs"]] if parts else []
     reconstruction, kl = (parts["reconstruction"], parts["kl"]) if parts else (run["test_loss"], 0)
     shown = [run["test_loss"], reconstruction, kl, *([min(kls), max(kls)] if kls else []), run["floor"]]
-    assert printed("flows_in_vaes", "shapes-table")[row] == [round(value, 2) for value in shown], "run `make execute`"
+    rows = printed("week4_latent_variables/flows_in_vaes", "shapes-table")
+    assert rows[row] == [round(value, 2) for value in shown], "run `make execute`"
